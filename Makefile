@@ -1,0 +1,70 @@
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: help
+help: ## Print every target with its own comment
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 16
+
+.PHONY: serve
+serve: $(VENV)/.serve ## Install what it needs, then run the service and an embedded MongoDB on port 8000
+	@exec $(BIN)/session-service serve
+
+.PHONY: test
+test: check cover ## Install everything, then lint, types, all tests on mongomock and real MongoDB, coverage
+
+.PHONY: check
+check: $(VENV)/.dev ## Lint, format check, strict types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: cover
+cover: $(VENV)/.dev ## All tests, with branch coverage and its bar
+	$(BIN)/coverage erase
+	$(BIN)/pytest --cov --cov-report=
+
+	$(BIN)/coverage report
+
+.PHONY: format
+format: $(VENV)/.dev ## Format the code and apply the safe lint fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Resolve the locks anew from pyproject.toml
+	$(call compile,runtime,)
+	$(call compile,serve,--extra embedded --group build)
+	$(call compile,dev,--extra embedded --group dev)
+
+.PHONY: clean
+clean: ## Remove what the other targets made (the data folder stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+
+$(VENV)/.serve: locks/serve.txt pyproject.toml | $(VENV)/bin/pip
+	$(call install,serve)
+$(VENV)/.dev: locks/dev.txt pyproject.toml | $(VENV)/bin/pip
+	$(call install,dev)
+	@touch $(VENV)/.serve
+
+# Debian splits venv's installer into a package of its own: fetch it when it is missing and we may.
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; say which with PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv; } \
+	  || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+define install
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/$(1).txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+define compile
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
+	  --custom-compile-command 'make lock' $(2) pyproject.toml -o locks/$(1).txt
+
+endef

@@ -1,0 +1,1 @@
+"""The service's settings: the only reader of the environment."""

@@ -1,0 +1,88 @@
+"""Every setting of the service, read once from the environment (prefix `SESSIONS_`).
+
+README lists them in one table, `.env.example` with their defaults; tests keep both complete.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
+MIN_HMAC_SECRET_BYTES = 32
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="SESSIONS_", env_file=".env", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address the service listens on.")
+    port: Port = Field(8000, description="Port the service listens on; 0 takes a free one.")
+    shutdown_timeout_s: int = Field(
+        20, ge=1, le=600, description="Time for requests under way to end when stopping."
+    )
+    max_body_bytes: int = Field(
+        1024 * 1024, ge=1024, description="Largest request body; larger ones get 413."
+    )
+
+    mongo_url: SecretStr | None = Field(
+        None, description="MongoDB to use. Unset: an embedded one, for development and tests."
+    )
+    mongo_database: str = Field(
+        "sessions", min_length=1, max_length=63, description="Name of the database."
+    )
+    mongo_driver: Literal["motor", "pymongo"] = Field(
+        "motor", description="Async driver: Motor, or PyMongo's own."
+    )
+    mongo_timeout_s: float = Field(
+        5, gt=0, le=60, description="Deadline of one database operation, retries included."
+    )
+    mongo_max_pool: int = Field(
+        50, ge=1, le=1000, description="Most connections to one MongoDB server."
+    )
+    data_dir: Path = Field(
+        Path(".data"), description="Folder of the embedded MongoDB and the development secret."
+    )
+    sweep_interval_s: float = Field(
+        30, gt=0, description="Pause between two sweeps that finish interrupted deletes."
+    )
+    delete_grace_s: float = Field(
+        60, gt=0, description="Age at which a sweep removes the last trace of a deleted session."
+    )
+
+    jwt_secret: SecretStr | None = Field(
+        None, description="Shared secret of HS256/384/512 tokens, 32 bytes or more."
+    )
+    jwt_public_key_file: Path | None = Field(
+        None, description="PEM file with the public key of RS*, PS*, ES* or EdDSA tokens."
+    )
+    jwks_url: str | None = Field(
+        None, description="URL of the issuer's key set; https, or http on loopback."
+    )
+    jwt_algorithms: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Accepted algorithms, comma-separated. Unset: HS256 or RS256, by the key."
+    )
+    jwt_issuer: str | None = Field(None, description="Required `iss` of every token.")
+    jwt_audience: str | None = Field(None, description="Required `aud` of every token.")
+    jwt_user_claim: str = Field("sub", description="Claim that names the user.")
+    jwt_leeway_s: int = Field(
+        10, ge=0, le=120, description="Tolerated difference between the issuer's clock and ours."
+    )
+
+    @field_validator("jwt_algorithms", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_key_source(self) -> Self:
+        sources = (self.jwt_secret, self.jwt_public_key_file, self.jwks_url)
+        if sum(source is not None for source in sources) > 1:
+            raise ValueError(
+                "Set only one of SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY_FILE and "
+                "SESSIONS_JWKS_URL: tokens are checked against one kind of key."
+            )
+        return self

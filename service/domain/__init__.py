@@ -1,0 +1,1 @@
+"""What would survive another framework, another database or another model vendor."""

@@ -1,0 +1,76 @@
+"""Who may do what: the one place that decides, and it says no unless a rule says yes.
+
+| token | may |
+|---|---|
+| any valid token | everything on the sessions whose `user_id` is its user |
+| scope `sessions:agent:<agent_id>` | also list and read that agent's sessions |
+| scope `sessions:admin` | act for any user |
+"""
+
+from enum import StrEnum
+
+from service.domain.errors import Forbidden
+from service.domain.models import Frozen
+
+ADMIN_SCOPE = "sessions:admin"
+AGENT_SCOPE_PREFIX = "sessions:agent:"
+
+
+class Caller(Frozen):
+    """Who asks: the user the token names, and the scopes it carries."""
+
+    user_id: str
+    scopes: frozenset[str] = frozenset()
+
+    @property
+    def is_admin(self) -> bool:
+        return ADMIN_SCOPE in self.scopes
+
+    @property
+    def agent_ids(self) -> frozenset[str]:
+        granted = (s for s in self.scopes if s.startswith(AGENT_SCOPE_PREFIX))
+        return frozenset(s.removeprefix(AGENT_SCOPE_PREFIX) for s in granted)
+
+
+class Reach(Frozen):
+    """Which sessions a store call may touch: a user's own, and those of some agents.
+
+    `user_id` None means everybody's. Every read and write of a store takes one.
+    """
+
+    user_id: str | None
+    agent_ids: frozenset[str] = frozenset()
+
+
+EVERYBODY = Reach(user_id=None)
+
+
+class Action(StrEnum):
+    CREATE = "create sessions"
+    READ = "read sessions"
+    CHANGE = "change sessions"
+    LIST = "list sessions"
+
+
+def decide(
+    caller: Caller, action: Action, *, user_id: str | None = None, agent_id: str | None = None
+) -> Reach:
+    """Return what the caller can reach with the action.
+
+    `user_id` is the user the action is done for, `agent_id` the agent whose sessions
+    are listed, where the action names one.
+
+    Raises:
+        Forbidden: the action is done for a user the caller may not act for.
+    """
+    if caller.is_admin:
+        return EVERYBODY
+    if user_id is not None and user_id != caller.user_id:
+        raise Forbidden(
+            f"You may only {action} of your own: user '{caller.user_id}', not '{user_id}'."
+        )
+    if action is Action.READ:
+        return Reach(user_id=caller.user_id, agent_ids=caller.agent_ids)
+    if action is Action.LIST and agent_id in caller.agent_ids:
+        return EVERYBODY
+    return Reach(user_id=caller.user_id)

@@ -1,0 +1,108 @@
+"""What can go wrong. Each kind has a stable code; the api says which status it has.
+
+The text of an error says what is wrong and what would be right. It never holds the
+contents of anybody's messages.
+"""
+
+from typing import ClassVar
+from uuid import UUID
+
+
+class DomainError(Exception):
+    code: ClassVar[str]
+
+
+class InvalidInput(DomainError):
+    """A value breaks a rule; storing nothing was the answer."""
+
+    code = "invalid_input"
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class TooLarge(DomainError):
+    code = "too_large"
+
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"{what} is {size_bytes} bytes long, the limit is {limit_bytes}.")
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class Unauthenticated(DomainError):
+    """No token, or one that is not valid. `reason` is a stable word, never the details."""
+
+    code = "unauthenticated"
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(advice)
+        self.reason = reason
+
+
+class Forbidden(DomainError):
+    code = "forbidden"
+
+
+class SessionNotFound(DomainError):
+    code = "session_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("Session not found.")
+
+
+class SessionForeign(Forbidden):
+    """The session exists but is not the caller's. Only the native dialect says so (0005)."""
+
+    code = "session_foreign"
+
+    def __init__(self) -> None:
+        super().__init__("This session belongs to another user.")
+
+
+class SessionKeyTaken(DomainError):
+    code = "session_key_taken"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"You already have a session with the key '{key}'. Choose another key.")
+
+
+class SessionIdTaken(DomainError):
+    code = "session_id_taken"
+
+    def __init__(self, session_id: UUID) -> None:
+        super().__init__(f"There already is a session {session_id}.")
+
+
+class IdempotencyKeyReused(DomainError):
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This idempotency key was already used in this session with other content. "
+            "Send the same content again, or choose a new key."
+        )
+
+
+class StoreUnavailable(DomainError):
+    """The store gave no answer in time and nothing was changed: safe to try again."""
+
+    code = "store_unavailable"
+    retry_after_s = 2
+
+    def __init__(self, problem: str = "The database is away; nothing was changed.") -> None:
+        super().__init__(f"{problem} Try again in {self.retry_after_s} seconds.")
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The store stopped answering in the middle of a change: it may or may not have happened."""
+
+    code = "outcome_unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database stopped answering; the change may or may not have been made. "
+            "Repeat it with the same Idempotency-Key and it is made at most once."
+        )

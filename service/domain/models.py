@@ -1,0 +1,113 @@
+"""The two nouns: a session (a head and a log) and a message (one entry of the log)."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ConfigDict, Field
+
+JsonObject = dict[str, Any]
+Content = str | list[JsonObject] | None
+
+MAX_PREVIEW_CHARS = 200
+DEFAULT_CONTEXT_RESULTS = 1
+
+
+def utc_now() -> datetime:
+    """Return the time in UTC, cut to milliseconds: BSON keeps no more."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class Role(StrEnum):
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+    TOOL = "tool"
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NewMessage(Frozen):
+    """What a caller hands in. `client_key` makes the append idempotent within its session."""
+
+    role: Role
+    content: Content = None
+    name: str | None = None
+    tool_calls: list[JsonObject] | None = None
+    tool_call_id: str | None = None
+    metadata: JsonObject | None = None
+    client_key: str | None = None
+
+
+class Message(NewMessage):
+    """An entry of the log: `seq` gives its place, and is never given to another message."""
+
+    seq: int = 0
+    id: UUID = Field(default_factory=uuid4)
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Preview(Frozen):
+    """The beginning of a session's last message, for lists."""
+
+    role: Role
+    text: str
+
+
+class NewSession(Frozen):
+    agent_id: str
+    user_id: str | None = None
+    key: str | None = None
+    title: str | None = None
+    metadata: JsonObject | None = None
+    max_context_results: int = DEFAULT_CONTEXT_RESULTS
+
+
+class Session(NewSession):
+    """The head of a session.
+
+    The log holds the messages `start` … `end`, both included and without a gap; it is
+    empty when `end == start - 1`. Messages before `start` are gone for good.
+    """
+
+    user_id: str
+    id: UUID = Field(default_factory=uuid4)
+    created_at: datetime = Field(default_factory=utc_now)
+    last_active: datetime = Field(default_factory=utc_now)
+    start: int = 1
+    end: int = 0
+    preview: Preview | None = None
+
+    @property
+    def message_count(self) -> int:
+        return self.end - self.start + 1
+
+
+class SortBy(StrEnum):
+    """What lists can be sorted by: the fields an index stands behind."""
+
+    CREATED_AT = "created_at"
+    LAST_ACTIVE = "last_active"
+
+
+class ListPage(Frozen):
+    """One page of a list of sessions; sessions with equal times follow their ids."""
+
+    limit: int
+    skip: int = 0
+    sort_by: SortBy = SortBy.CREATED_AT
+    descending: bool = True
+
+
+def preview_of(message: Message) -> Preview:
+    return Preview(role=message.role, text=_text_of(message.content)[:MAX_PREVIEW_CHARS])
+
+
+def _text_of(content: Content) -> str:
+    if isinstance(content, list):
+        return " ".join(part["text"] for part in content if isinstance(part.get("text"), str))
+    return content or ""

@@ -1,0 +1,114 @@
+"""Contracts the domain asks others to keep."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from service.domain.access import Reach
+from service.domain.models import ListPage, Message, Session
+from service.domain.window import Window
+
+
+class SessionStore(Protocol):
+    """Keeps sessions. Every call may raise StoreUnavailable, and a change OutcomeUnknown.
+
+    A session outside the `reach` of a call does not exist for that call. What a call has
+    acknowledged, every later call of every process sees.
+    """
+
+    async def create(self, session: Session) -> None:
+        """Store the head of a new session.
+
+        Raises:
+            SessionKeyTaken: the owner has a session with this key.
+            SessionIdTaken: there is a session with this id.
+        """
+        ...
+
+    async def get(self, reach: Reach, session_id: UUID) -> Session:
+        """Return the head.
+
+        Raises:
+            SessionNotFound: no such session in reach.
+        """
+        ...
+
+    async def exists(self, session_id: UUID) -> bool:
+        """Say whether anybody has this session, and nothing else about it."""
+        ...
+
+    async def find_by_key(self, user_id: str, key: str) -> Session | None:
+        """Return the owner's session with this key."""
+        ...
+
+    async def list_heads(
+        self,
+        reach: Reach,
+        page: ListPage,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+    ) -> list[Session]:
+        """Return one page of the heads in reach, of one user or of one agent.
+
+        Reads no message. Costs O(log n + skip + limit).
+        """
+        ...
+
+    def scan(
+        self, reach: Reach, *, user_id: str | None = None, agent_id: str | None = None
+    ) -> AsyncIterator[Session]:
+        """Go through all heads in reach in the order of their ids, each exactly once.
+
+        A session made or deleted meanwhile may be shown or not.
+        """
+        ...
+
+    async def read(
+        self, reach: Reach, session_id: UUID, window: Window
+    ) -> tuple[Session, list[Message]]:
+        """Return the head, and the messages of its log in the window, oldest first.
+
+        O(log n + limit), whatever the window skips. The range is unbroken and belongs to
+        the head it comes with.
+
+        Raises:
+            SessionNotFound: no such session in reach.
+        """
+        ...
+
+    async def append(
+        self, reach: Reach, session_id: UUID, messages: Sequence[Message]
+    ) -> list[Message]:
+        """Add the messages to the end of the log, in this order, and return them numbered.
+
+        Returns when they and the moved head are durable on a majority. Two callers who
+        append at once get different numbers, and no number is left out. A crash leaves a
+        beginning of the messages, perhaps all, perhaps none.
+
+        Messages with a `client_key` are stored at most once: where they are there already,
+        nothing is stored and the stored ones are returned.
+
+        Raises:
+            SessionNotFound: no such session in reach; nothing is stored.
+            IdempotencyKeyReused: a key is there with other content; nothing is stored.
+        """
+        ...
+
+    async def delete(self, reach: Reach, session_id: UUID) -> None:
+        """Delete the session and its messages, for good.
+
+        From the acknowledgement on nobody can read it or append to it.
+
+        Raises:
+            SessionNotFound: no such session in reach.
+        """
+        ...
+
+    async def sweep(self, *, deleted_before: datetime) -> int:
+        """Finish the deletes begun before that time; return how many were finished.
+
+        Safe to run in several processes at once.
+        """
+        ...
