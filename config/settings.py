@@ -3,6 +3,7 @@
 README lists them in one table, `.env.example` with their defaults; tests keep both complete.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -86,3 +87,8 @@ class Settings(BaseSettings):
                 "SESSIONS_JWKS_URL: tokens are checked against one kind of key."
             )
         return self
+
+
+def give_motor_workers(count: int) -> None:
+    """Set the size of Motor's thread pool; it knows no other way, and takes 5 for each CPU otherwise."""
+    os.environ["MOTOR_MAX_WORKERS"] = str(count)

@@ -52,6 +52,9 @@ class Sessions:
             raise InvalidInput("messages", f"must be 1 to {MAX_MESSAGES_PER_APPEND} in number.")
         for message in messages:
             check_message(message)
+        keys = [message.client_key for message in messages if message.client_key is not None]
+        if len(set(keys)) < len(keys):
+            raise InvalidInput("messages", "must not share an idempotency key.")
         entries = [Message(**dict(message)) for message in messages]
         try:
             return await self._store.append(reach, session_id, entries)

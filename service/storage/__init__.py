@@ -1,0 +1,1 @@
+"""The store on MongoDB: the only home of motor, pymongo and bson."""

@@ -1,0 +1,46 @@
+"""The one table that gives each kind of error its status. The bodies are the dialects'."""
+
+from service.domain import errors
+from service.domain.errors import DomainError
+
+
+class MalformedBody(DomainError):
+    code = "malformed_body"
+
+
+class UnsupportedMediaType(DomainError):
+    code = "unsupported_media_type"
+
+
+STATUS: dict[type[DomainError], int] = {
+    MalformedBody: 400,
+    errors.InvalidInput: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.SessionForeign: 403,
+    errors.SessionNotFound: 404,
+    errors.SessionKeyTaken: 409,
+    errors.SessionIdTaken: 409,
+    errors.IdempotencyKeyReused: 409,
+    errors.TooLarge: 413,
+    UnsupportedMediaType: 415,
+    errors.StoreUnavailable: 503,
+    errors.OutcomeUnknown: 503,
+    errors.KeysUnavailable: 503,
+}
+
+
+def status_of(error: DomainError) -> int:
+    return STATUS[type(error)]
+
+
+def headers_of(error: DomainError) -> dict[str, str]:
+    """Return the headers HTTP wants beside the status."""
+    if isinstance(error, errors.Unauthenticated):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, errors.StoreUnavailable):
+        return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, errors.TooLarge):
+        # The rest of the body was not read and must not be taken for the next request.
+        return {"Connection": "close"}
+    return {}

@@ -1,0 +1,123 @@
+"""The one module that knows which driver runs: Motor, or PyMongo's own async API.
+
+Both offer the same calls on collections and cursors. Where they differ (`close`), this
+module hides it; the store uses nothing else that differs (decision 0003).
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from pymongo import AsyncMongoClient
+from pymongo.read_concern import ReadConcern
+
+from config.settings import Settings, give_motor_workers
+
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+Sort = Sequence[tuple[str, int]]
+
+
+class Cursor(Protocol):
+    def hint(self, index: str) -> "Cursor": ...
+
+    async def to_list(self, length: int | None = None) -> list[Document]: ...
+
+
+class UpdateResult(Protocol):
+    matched_count: int
+
+
+class Collection(Protocol):
+    """The calls the store makes, typed: what a driver has to offer."""
+
+    name: str
+
+    async def find_one(
+        self,
+        filter: Filter,  # noqa: A002  The drivers name it so.
+        projection: Filter | None = None,
+        *,
+        sort: Sort | None = None,
+    ) -> Document | None: ...
+
+    def find(
+        self,
+        filter: Filter,  # noqa: A002  The drivers name it so.
+        *,
+        sort: Sort | None = None,
+        skip: int = 0,
+        limit: int = 0,
+    ) -> Cursor: ...
+
+    async def insert_one(self, document: Document) -> object: ...
+
+    async def insert_many(self, documents: Sequence[Document]) -> object: ...
+
+    async def update_one(self, filter: Filter, update: Filter) -> UpdateResult: ...  # noqa: A002
+
+    async def delete_one(self, filter: Filter) -> object: ...  # noqa: A002
+
+    async def delete_many(self, filter: Filter) -> object: ...  # noqa: A002
+
+    async def create_index(self, keys: Sort, **options: Any) -> str: ...
+
+    async def index_information(self) -> Mapping[str, Document]: ...
+
+
+class Database(Protocol):
+    def __getitem__(self, name: str) -> Collection: ...
+
+    def get_collection(self, name: str, *, read_concern: ReadConcern) -> Collection: ...
+
+    async def command(self, command: str) -> Document: ...
+
+
+class Client(Protocol):
+    def __getitem__(self, name: str) -> Database: ...
+
+    def close(self) -> Any: ...
+
+
+def latest(database: Database, name: str) -> Collection:
+    """Return the collection as the primary has it now, with what a majority has not got yet."""
+    return database.get_collection(name, read_concern=ReadConcern("local"))
+
+
+def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
+    """Return a client for the running event loop; it connects on the first call.
+
+    Writes are acknowledged by a majority and its journal. Reads show only what a
+    majority has: an acknowledged write is seen, and nothing seen is ever rolled back.
+    """
+    options = {
+        "appname": "session-service",
+        "w": "majority",
+        "journal": True,
+        "readConcernLevel": "majority",
+        "retryWrites": True,
+        "retryReads": True,
+        "timeoutMS": int(settings.mongo_timeout_s * 1000),
+        "connectTimeoutMS": 2000,
+        "heartbeatFrequencyMS": 5000,
+        "maxPoolSize": settings.mongo_max_pool,
+        **extra,
+    }
+    client: Client = _client_class(settings)(mongo_url, **options)
+    return client
+
+
+def _client_class(settings: Settings) -> Any:
+    if settings.mongo_driver == "pymongo":
+        return AsyncMongoClient
+    # Motor sizes its thread pool when it is imported: one thread for each connection.
+    give_motor_workers(settings.mongo_max_pool)
+    from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415
+
+    return AsyncIOMotorClient
+
+
+async def close(client: Client) -> None:
+    closing = client.close()
+    if inspect.isawaitable(closing):
+        await closing

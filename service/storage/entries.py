@@ -1,0 +1,80 @@
+"""The entries of the logs: one document a message, at the place its number gives it."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pymongo.errors import BulkWriteError
+
+from service.domain.models import Message
+from service.storage import documents
+from service.storage.driver import Collection, Document
+from service.storage.errors import changing, reading
+
+ALL_SEQS = range(1, 2**62)
+PURGE_BATCH = 10_000
+PRIMARY_INDEX = "_id_"
+DUPLICATE_KEY_CODE = 11000
+
+
+class Entries:
+    def __init__(self, history: Collection) -> None:
+        self._history = history
+
+    async def read(self, session_id: UUID, seqs: range) -> list[Message]:
+        """Return the messages with these numbers, ascending, as far as they are there."""
+        entries = await self._find(session_id, seqs, 1, len(seqs)) if seqs else []
+        return [documents.from_entry(entry) for entry in entries]
+
+    async def last_seq(self, session_id: UUID) -> int:
+        """Return the greatest number in the log, 0 when it is empty."""
+        last = await self._find(session_id, ALL_SEQS, -1, 1)
+        return int(last[0]["_id"]["n"]) if last else 0
+
+    async def with_keys(self, session_id: UUID, client_keys: list[str]) -> list[Message]:
+        with reading():
+            found = self._history.find(documents.with_keys(session_id, client_keys))
+            return [documents.from_entry(entry) for entry in await found.to_list()]
+
+    async def insert(self, session_id: UUID, messages: Sequence[Message]) -> int:
+        """Return how many were inserted, in order, before one met a taken number or key."""
+        entries = [documents.to_entry(session_id, message) for message in messages]
+        with changing():
+            try:
+                await self._history.insert_many(entries)
+            except BulkWriteError as error:
+                return _inserted_before_duplicate(error)
+        return len(entries)
+
+    async def remove(self, session_id: UUID, seqs: Sequence[int]) -> None:
+        ids = [documents.entry_id(session_id, seq) for seq in seqs]
+        with changing():
+            await self._history.delete_many({"_id": {"$in": ids}})
+
+    async def purge_some(self, session_id: UUID) -> bool:
+        """Remove the oldest entries of a dead log, as many as one deadline is enough for.
+
+        False when there was none left.
+        """
+        oldest = await self._find(session_id, ALL_SEQS, 1, 1)
+        if not oldest:
+            return False
+        first_seq = int(oldest[0]["_id"]["n"])
+        batch = range(first_seq, first_seq + PURGE_BATCH)
+        with changing():
+            await self._history.delete_many(documents.in_log(session_id, batch))
+        return True
+
+    async def _find(
+        self, session_id: UUID, seqs: range, direction: int, limit: int
+    ) -> list[Document]:
+        log = documents.in_log(session_id, seqs)
+        with reading():
+            found = self._history.find(log, sort=[("_id", direction)], limit=limit)
+            return await found.hint(PRIMARY_INDEX).to_list()
+
+
+def _inserted_before_duplicate(error: BulkWriteError) -> int:
+    first: Document = (error.details.get("writeErrors") or [{}])[0]
+    if first.get("code") != DUPLICATE_KEY_CODE:
+        raise error
+    return int(first["index"])

@@ -1,0 +1,45 @@
+"""Where the driver's exceptions end: each becomes a domain error that tells what is known."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymongo.errors import (
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+)
+
+from service.domain.errors import OutcomeUnknown, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """A read that fails has changed nothing."""
+    try:
+        yield
+    except PyMongoError as error:
+        _log(error)
+        raise StoreUnavailable from None
+
+
+@contextmanager
+def changing() -> Iterator[None]:
+    """A change is known not to have happened only if it was never sent."""
+    try:
+        yield
+    except (ServerSelectionTimeoutError, WaitQueueTimeoutError) as error:
+        _log(error)
+        raise StoreUnavailable from None
+    except PyMongoError as error:
+        _log(error)
+        raise OutcomeUnknown from None
+
+
+def _log(error: PyMongoError) -> None:
+    # The text of a driver error may carry documents; its class and code do not.
+    logger.warning(
+        "database call failed: %s (code %s)", type(error).__name__, getattr(error, "code", None)
+    )

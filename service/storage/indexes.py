@@ -1,0 +1,83 @@
+"""The indexes, each with its reason. The primary indexes on `_id` come with the collections."""
+
+from typing import Any, NamedTuple
+
+from service.domain.models import SortBy
+from service.storage.driver import Database, Sort
+
+SESSIONS = "sessions"
+HISTORY = "history"
+
+
+class Index(NamedTuple):
+    collection: str
+    name: str
+    keys: Sort
+    why: str
+    options: dict[str, Any] = {}  # noqa: RUF012  Nobody changes it.
+
+
+def list_index(owner_fields: tuple[str, ...], sort_by: SortBy) -> str:
+    """Return the name of the index behind a list of that kind."""
+    return "_".join((*owner_fields, "by", sort_by))
+
+
+def _list_indexes() -> list[Index]:
+    lists = {
+        ("user_id",): "A user's own list.",
+        ("agent_id",): "An agent's list on a dashboard.",
+        ("user_id", "agent_id"): "A user's own sessions with one agent, however many others have.",
+    }
+    return [
+        Index(
+            SESSIONS,
+            list_index(fields, sort_by),
+            [*((field, 1) for field in fields), (sort_by.value, 1), ("_id", 1)],
+            why,
+        )
+        for fields, why in lists.items()
+        for sort_by in SortBy
+    ]
+
+
+INDEXES = [
+    *_list_indexes(),
+    Index(
+        SESSIONS,
+        "user_id_key",
+        [("user_id", 1), ("key", 1)],
+        "A key names one session of its owner, also when two processes create it at once.",
+        {"unique": True, "partialFilterExpression": {"key": {"$exists": True}}},
+    ),
+    Index(
+        SESSIONS,
+        "deleting",
+        [("deleting", 1)],
+        "The sweeper finds deletes to finish without looking at live sessions.",
+        {"partialFilterExpression": {"deleting": {"$exists": True}}},
+    ),
+    Index(
+        HISTORY,
+        "session_client_key",
+        [("_id.s", 1), ("client_key", 1)],
+        "An idempotency key stores its message at most once, whoever races.",
+        {"unique": True, "partialFilterExpression": {"client_key": {"$exists": True}}},
+    ),
+]
+
+
+async def ensure_indexes(database: Database) -> None:
+    """Create what is missing. Safe in many processes at once; the same index twice is one."""
+    for index in INDEXES:
+        collection = database[index.collection]
+        await collection.create_index(list(index.keys), name=index.name, **index.options)
+
+
+async def missing_indexes(database: Database) -> list[Index]:
+    """Return the indexes the database lacks."""
+    present = {
+        (name, index)
+        for name in {index.collection for index in INDEXES}
+        for index in await database[name].index_information()
+    }
+    return [index for index in INDEXES if (index.collection, index.name) not in present]
