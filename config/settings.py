@@ -88,7 +88,22 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _deletes_outlast_appends(self) -> Self:
+        longest_append_s = self.append_deadline_s + self.mongo_timeout_s
+        if self.delete_grace_s < longest_append_s:
+            raise ValueError(
+                f"SESSIONS_DELETE_GRACE_S must be at least {longest_append_s:g}, five times "
+                "SESSIONS_MONGO_TIMEOUT_S: a deleted session must outlast appends under way."
+            )
+        return self
+
+    @property
+    def append_deadline_s(self) -> float:
+        """Return the longest an append may take: a few database operations, when writers race."""
+        return 4 * self.mongo_timeout_s
+
 
 def give_motor_workers(count: int) -> None:
-    """Set the size of Motor's thread pool; it knows no other way, and takes 5 for each CPU otherwise."""
+    """Set the size of Motor's thread pool; otherwise it takes five threads for each CPU."""
     os.environ["MOTOR_MAX_WORKERS"] = str(count)

@@ -19,7 +19,6 @@ from service.routes import routes
 from service.storage import driver
 from service.storage.mongo import MongoSessionStore
 
-APPEND_DEADLINE_IN_CALLS = 4
 PREPARE_PAUSE_S = 1
 
 logger = logging.getLogger(__name__)
@@ -52,8 +51,9 @@ async def open_store(settings: Settings) -> AsyncIterator[MongoSessionStore]:
         raise ValueError("SESSIONS_MONGO_URL is not set.")
     client = driver.connect(settings, settings.mongo_url.get_secret_value())
     try:
-        deadline_s = settings.mongo_timeout_s * APPEND_DEADLINE_IN_CALLS
-        yield MongoSessionStore(client[settings.mongo_database], append_deadline_s=deadline_s)
+        yield MongoSessionStore(
+            client[settings.mongo_database], append_deadline_s=settings.append_deadline_s
+        )
     finally:
         await driver.close(client)
 

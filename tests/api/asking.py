@@ -1,0 +1,48 @@
+"""Asking the service as a user would, over HTTP."""
+
+from typing import Any
+
+import httpx2
+
+from service.auth.mint import mint
+
+SECRET = "a secret of the tests, long enough for HS256"
+
+
+class Api:
+    """Asks the service as one user."""
+
+    def __init__(self, client: httpx2.AsyncClient, user_id: str, *scopes: str) -> None:
+        self.client = client
+        self.user_id = user_id
+        self.token = mint(SECRET, user_id=user_id, scopes=scopes, lifetime_s=600)
+
+    async def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
+        return await self.client.request(method, path, headers=headers, **options)
+
+    async def get(self, path: str, **params: Any) -> httpx2.Response:
+        return await self.ask("GET", path, params=params)
+
+    async def create(self, agent_id: str = "agent", **params: Any) -> str:
+        answer = await self.ask("POST", "/create", params={"agent_id": agent_id} | params)
+        assert answer.status_code == 200, answer.text
+        session_id: str = answer.json()["session_id"]
+        return session_id
+
+    async def update(
+        self, session_id: str, body: Any, headers: dict[str, str] | None = None
+    ) -> httpx2.Response:
+        path = f"/history/update/{session_id}"
+        return await self.ask("POST", path, json=body, headers=headers or {})
+
+    async def say(self, session_id: str, *contents: str) -> None:
+        for content in contents:
+            answer = await self.update(session_id, {"role": "user", "content": content})
+            assert answer.status_code == 200, answer.text
+
+    async def history(self, session_id: str, **params: Any) -> list[Any]:
+        answer = await self.get(f"/history/{session_id}", **params)
+        assert answer.status_code == 200, answer.text
+        data: list[Any] = answer.json()["data"]
+        return data
