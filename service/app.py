@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from config.settings import Settings
 from service.api.fallbacks import FALLBACKS
-from service.auth.tokens import authenticator_for
+from service.auth.configured import authenticator_for
 from service.domain.errors import StoreUnavailable
 from service.domain.models import utc_now
 from service.domain.sessions import Sessions

@@ -1,5 +1,6 @@
 """The one table that gives each kind of error its status. The bodies are the dialects'."""
 
+from service.auth.errors import KeysUnavailable
 from service.domain import errors
 from service.domain.errors import DomainError
 
@@ -26,7 +27,7 @@ STATUS: dict[type[DomainError], int] = {
     UnsupportedMediaType: 415,
     errors.StoreUnavailable: 503,
     errors.OutcomeUnknown: 503,
-    errors.KeysUnavailable: 503,
+    KeysUnavailable: 503,
 }
 
 

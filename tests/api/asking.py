@@ -22,7 +22,7 @@ class Api:
         return await self.client.request(method, path, headers=headers, **options)
 
     async def get(self, path: str, **params: Any) -> httpx2.Response:
-        return await self.ask("GET", path, params=params)
+        return await self.ask("GET", path, params=params or None)
 
     async def create(self, agent_id: str = "agent", **params: Any) -> str:
         answer = await self.ask("POST", "/create", params={"agent_id": agent_id} | params)

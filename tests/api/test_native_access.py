@@ -104,12 +104,12 @@ async def test_nobody_else_creates_sessions_for_another_user(alice: Api, bob: Ap
 async def test_without_a_valid_token_every_route_is_401(
     client: httpx2.AsyncClient, route: str, authorization: str | None
 ) -> None:
-    others = {
+    others: dict[str, tuple[str, str, dict[str, int]]] = {
         "create": ("POST", "/create?agent_id=a", {}),
         "get_by_agent": ("GET", "/get_by_agent/a", {}),
     }
     method, path, _ = (MATRIX | others)[route]
-    headers = {} if authorization is None else {"Authorization": authorization.encode()}
+    headers = {} if authorization is None else {b"Authorization": authorization.encode()}
 
     answer = await client.request(method, path.format(id=uuid4(), owner="x"), headers=headers)
 

@@ -1,0 +1,153 @@
+"""The key set of an issuer, fetched over HTTP: kept fresh, and kept while the issuer is down."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpx2
+
+from service.auth.algorithms import Family
+from service.auth.errors import ConfigurationError, KeysUnavailable, Reason, refused
+from service.auth.jwk import parse_key_set
+from service.auth.keys import Key
+
+FRESH_S = 10 * 60
+USABLE_S = 24 * 60 * 60
+UNKNOWN_KID_PAUSE_S = 60
+RETRY_PAUSE_S = 5
+FETCH_TIMEOUT_S = 3.0
+MAX_BYTES = 1024 * 1024
+_VARIABLE = "SESSIONS_JWKS_URL"
+
+logger = logging.getLogger(__name__)
+
+
+class _Fetched(NamedTuple):
+    keys: tuple[Key, ...]
+    at_s: float
+
+
+class JwksKeys:
+    """Keys of one family from one URL. `clock` tells seconds that never go back.
+
+    A set is fresh for 10 minutes. A stale one is fetched anew by the first caller while
+    the others go on with it; it serves for 24 hours when the issuer is down. An unknown
+    `kid` asks the issuer at most once a minute, however many callers bring one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        family: Family,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        fetch_timeout_s: float = FETCH_TIMEOUT_S,
+    ) -> None:
+        self._url = checked_url(url)
+        self._family = family
+        self._clock = clock
+        self._fetch_timeout_s = fetch_timeout_s
+        self._fetched: _Fetched | None = None
+        self._fetching = asyncio.Lock()
+        self._next_try_s = self._next_unknown_kid_s = float("-inf")
+
+    async def find(self, kid: str | None, algorithm: str) -> Key:
+        fetched = await self._current()
+        key = _choose(fetched.keys, kid, algorithm)
+        if key is None:
+            key = _choose((await self._newer_than(fetched)).keys, kid, algorithm)
+        if key is None:
+            raise refused(Reason.UNKNOWN_KEY)
+        return key
+
+    async def _current(self) -> _Fetched:
+        """Return a usable set, from the issuer where it is time to ask and nobody does yet."""
+        usable = self._usable()
+        if usable is not None and (self._is_fresh(usable) or self._fetching.locked()):
+            return usable
+        async with self._fetching:
+            usable = self._usable()
+            if (usable is None or not self._is_fresh(usable)) and self._clock() >= self._next_try_s:
+                await self._fetch()
+                usable = self._usable()
+        if usable is None:
+            raise KeysUnavailable
+        return usable
+
+    async def _newer_than(self, known: _Fetched) -> _Fetched:
+        """Return a set that may have a `kid` this one lacks, or the same one again."""
+        async with self._fetching:
+            if self._fetched is known and self._clock() >= self._next_unknown_kid_s:
+                self._next_unknown_kid_s = self._clock() + UNKNOWN_KID_PAUSE_S
+                await self._fetch()
+        return self._usable() or known
+
+    def _usable(self) -> _Fetched | None:
+        if self._fetched is None or self._clock() - self._fetched.at_s >= USABLE_S:
+            return None
+        return self._fetched
+
+    def _is_fresh(self, fetched: _Fetched) -> bool:
+        return self._clock() - fetched.at_s < FRESH_S
+
+    async def _fetch(self) -> None:
+        try:
+            async with asyncio.timeout(self._fetch_timeout_s):
+                encoded = await _download(self._url)
+            self._fetched = _Fetched(parse_key_set(encoded, self._family), self._clock())
+        except (httpx2.HTTPError, TimeoutError, ValueError) as error:
+            self._next_try_s = self._clock() + RETRY_PAUSE_S
+            logger.warning("key set not fetched: %s", type(error).__name__)
+
+
+def checked_url(url: str) -> httpx2.URL:
+    """Return the URL of a key set.
+
+    Raises:
+        ConfigurationError: somebody on the way could put other keys into the answer.
+    """
+    try:
+        host = urlsplit(url).hostname or ""
+        checked = httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):
+        raise ConfigurationError(_VARIABLE, "must be a URL.") from None
+    is_safe = checked.scheme == "https" or (checked.scheme == "http" and _is_loopback(host))
+    if not host or not is_safe:
+        raise ConfigurationError(
+            _VARIABLE, "must be an https:// URL; http:// is for this machine only."
+        )
+    return checked
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _choose(keys: tuple[Key, ...], kid: str | None, algorithm: str) -> Key | None:
+    """Return the key of that name; for a token that names none, the only one there can be."""
+    fitting = [key for key in keys if key.fits(algorithm) and kid in (None, key.kid)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+async def _download(url: httpx2.URL) -> bytes:
+    # A proxy of the environment has no business between us and our own machine.
+    async with (
+        httpx2.AsyncClient(follow_redirects=False, trust_env=url.scheme == "https") as client,
+        client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
+    ):
+        if response.status_code != httpx2.codes.OK:
+            raise ValueError("the answer is not 200")
+        body = bytearray()
+        # Raw, so that a small compressed answer cannot become a large one.
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > MAX_BYTES:
+                raise ValueError("the answer is too large")
+    return bytes(body)
