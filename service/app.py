@@ -77,7 +77,7 @@ async def _prepare_and_sweep(store: MongoSessionStore, settings: Settings) -> No
         await asyncio.sleep(PREPARE_PAUSE_S)
     grace = timedelta(seconds=settings.delete_grace_s)
     while True:
-        await _unless_away(store.sweep(deleted_before=utc_now() - grace))
+        await _unless_away(store.sweep(begun_before=utc_now() - grace))
         await asyncio.sleep(settings.sweep_interval_s)
 
 

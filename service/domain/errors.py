@@ -67,6 +67,7 @@ class SessionKeyTaken(DomainError):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"You already have a session with the key '{key}'. Choose another key.")
+        self.key = key
 
 
 class SessionIdTaken(DomainError):

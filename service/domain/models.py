@@ -58,20 +58,39 @@ class Preview(Frozen):
     text: str
 
 
-class NewSession(Frozen):
-    agent_id: str
-    user_id: str | None = None
-    key: str | None = None
+class ContextOverflow(StrEnum):
+    """What to do when a conversation no longer fits into its token budget."""
+
+    TRUNCATE = "truncate"
+    ADAPTIVE = "adaptive"
+
+
+class SessionSettings(Frozen):
+    """What the owner of a session sets and may change."""
+
     title: str | None = None
     metadata: JsonObject | None = None
     max_context_results: int = DEFAULT_CONTEXT_RESULTS
+    situation: str | None = None
+    render_templates: bool = False
+    token_budget: int | None = None
+    context_overflow: ContextOverflow | None = None
+    tools: list[JsonObject] | None = None
+
+
+class NewSession(SessionSettings):
+    agent_id: str
+    user_id: str | None = None
+    key: str | None = None
+    is_test: bool = False
 
 
 class Session(NewSession):
     """The head of a session.
 
     The log holds the messages `start` … `end`, both included and without a gap; it is
-    empty when `end == start - 1`. Messages before `start` are gone for good.
+    empty when `end == start - 1`. Messages before `start` are gone for good. `summary`
+    stands for the messages up to `summary_end` where a window has no room for them.
     """
 
     user_id: str
@@ -81,6 +100,8 @@ class Session(NewSession):
     start: int = 1
     end: int = 0
     preview: Preview | None = None
+    summary: str | None = None
+    summary_end: int = 0
 
     @property
     def message_count(self) -> int:
@@ -101,6 +122,18 @@ class ListPage(Frozen):
     skip: int = 0
     sort_by: SortBy = SortBy.CREATED_AT
     descending: bool = True
+
+
+class Selection(Frozen):
+    """Which sessions a list shows: those that match all that is given.
+
+    `metadata` compares top-level values for equality.
+    """
+
+    user_id: str | None = None
+    agent_id: str | None = None
+    tests_only: bool = False
+    metadata: JsonObject | None = None
 
 
 def preview_of(message: Message) -> Preview:

@@ -1,12 +1,12 @@
 """Contracts the domain asks others to keep."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from service.domain.access import Reach
-from service.domain.models import ListPage, Message, Session
+from service.domain.models import ListPage, Message, Selection, Session
 from service.domain.window import Window
 
 
@@ -42,24 +42,20 @@ class SessionStore(Protocol):
         """Return the owner's session with this key."""
         ...
 
-    async def list_heads(
-        self,
-        reach: Reach,
-        page: ListPage,
-        *,
-        user_id: str | None = None,
-        agent_id: str | None = None,
-    ) -> list[Session]:
-        """Return one page of the heads in reach, of one user or of one agent.
+    async def list_heads(self, reach: Reach, page: ListPage, of: Selection) -> list[Session]:
+        """Return one page of the selected heads in reach. Reads no message.
 
-        Reads no message. Costs O(log n + skip + limit).
+        Of one user, one agent, or both: costs O(log n + skip + limit). Selecting by
+        metadata or tests looks at the user's or agent's sessions one by one.
         """
         ...
 
-    def scan(
-        self, reach: Reach, *, user_id: str | None = None, agent_id: str | None = None
-    ) -> AsyncIterator[Session]:
-        """Go through all heads in reach in the order of their ids, each exactly once.
+    async def count(self, reach: Reach, of: Selection) -> int:
+        """Return how many heads a list without end would show. Costs O(that number)."""
+        ...
+
+    def scan(self, reach: Reach, of: Selection) -> AsyncIterator[Session]:
+        """Go through the selected heads in reach in the order of their ids, each exactly once.
 
         A session made or deleted meanwhile may be shown or not.
         """
@@ -72,6 +68,29 @@ class SessionStore(Protocol):
 
         O(log n + limit), whatever the window skips. The range is unbroken and belongs to
         the head it comes with.
+
+        Raises:
+            SessionNotFound: no such session in reach.
+        """
+        ...
+
+    async def newest_of_each(
+        self, sessions: Sequence[Session], *, limit: int
+    ) -> dict[UUID, list[Message]]:
+        """Return the newest `limit` messages of each session, oldest first, in one query.
+
+        The sessions must come from this store, in reach of whoever asked for them.
+        """
+        ...
+
+    async def update(
+        self, reach: Reach, session_id: UUID, change: Callable[[Session], Session]
+    ) -> Session:
+        """Change the head, and return it as it is now.
+
+        `change` gets the head as it is and returns it as it shall be; it is called again
+        when another change came between. Changes the settings, the summary, `last_active`
+        and, upwards only, `start`: messages below it are gone when this returns.
 
         Raises:
             SessionNotFound: no such session in reach.
@@ -106,8 +125,8 @@ class SessionStore(Protocol):
         """
         ...
 
-    async def sweep(self, *, deleted_before: datetime) -> int:
-        """Finish the deletes begun before that time; return how many were finished.
+    async def sweep(self, *, begun_before: datetime) -> int:
+        """Finish the deletes and clears begun before that time; return how many there were.
 
         Safe to run in several processes at once.
         """

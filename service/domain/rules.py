@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from service.domain.errors import InvalidInput, TooLarge
-from service.domain.models import NewMessage, NewSession, Role
+from service.domain.models import NewMessage, NewSession, Role, SessionSettings
 
 MAX_ID_CHARS = 256
 MAX_KEY_CHARS = 256
@@ -15,7 +15,10 @@ MAX_NAME_CHARS = 128
 MAX_CONTENT_BYTES = 256 * 1024
 MAX_TOOL_CALLS_BYTES = 256 * 1024
 MAX_METADATA_BYTES = 16 * 1024
+MAX_SITUATION_BYTES = 64 * 1024
+MAX_TOOLS_BYTES = 128 * 1024
 MAX_CONTEXT_RESULTS = 1000
+MAX_TOKEN_BUDGET = 10_000_000
 MAX_MESSAGES_PER_APPEND = 1000
 MAX_JSON_DEPTH = 32
 INT64 = range(-(2**63), 2**63)
@@ -30,16 +33,26 @@ def check_session(session: NewSession) -> None:
     for field, text, limit in (
         ("user_id", session.user_id, MAX_ID_CHARS),
         ("key", session.key, MAX_KEY_CHARS),
-        ("title", session.title, MAX_TITLE_CHARS),
     ):
         if text is not None:
             check_text(field, text, limit)
-    if not 1 <= session.max_context_results <= MAX_CONTEXT_RESULTS:
-        raise InvalidInput(
-            "max_context_results", f"must be an integer from 1 to {MAX_CONTEXT_RESULTS}."
-        )
-    if session.metadata is not None:
-        _check_json("metadata", session.metadata, MAX_METADATA_BYTES)
+    check_settings(session)
+
+
+def check_settings(settings: SessionSettings) -> None:
+    """Raise InvalidInput or TooLarge where what the owner sets breaks a rule."""
+    if settings.title is not None:
+        check_text("title", settings.title, MAX_TITLE_CHARS)
+    if settings.situation is not None:
+        _check_characters("situation", settings.situation)
+        _check_size("situation", len(settings.situation.encode()), MAX_SITUATION_BYTES)
+    _check_number("max_context_results", settings.max_context_results, MAX_CONTEXT_RESULTS)
+    if settings.token_budget is not None:
+        _check_number("token_budget", settings.token_budget, MAX_TOKEN_BUDGET)
+    if settings.metadata is not None:
+        _check_json("metadata", settings.metadata, MAX_METADATA_BYTES)
+    if settings.tools is not None:
+        _check_json("tools", settings.tools, MAX_TOOLS_BYTES)
 
 
 def check_message(message: NewMessage) -> None:
@@ -61,6 +74,11 @@ def check_text(field: str, text: str, max_chars: int) -> None:
     if not 1 <= len(text) <= max_chars:
         raise InvalidInput(field, f"must be 1 to {max_chars} characters long, not {len(text)}.")
     _check_characters(field, text)
+
+
+def _check_number(field: str, number: int, greatest: int) -> None:
+    if not 1 <= number <= greatest:
+        raise InvalidInput(field, f"must be an integer from 1 to {greatest}, not {number}.")
 
 
 def _check_content(message: NewMessage) -> None:

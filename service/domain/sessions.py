@@ -1,20 +1,36 @@
 """The use cases on sessions: access first, then the rules, then the store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from service.domain.access import Action, Caller, decide
-from service.domain.errors import InvalidInput, SessionForeign, SessionNotFound
-from service.domain.models import ListPage, Message, NewMessage, NewSession, Session
+from service.domain.access import Action, Caller, Reach, decide
+from service.domain.errors import InvalidInput, SessionForeign, SessionKeyTaken, SessionNotFound
+from service.domain.models import (
+    ListPage,
+    Message,
+    NewMessage,
+    NewSession,
+    Selection,
+    Session,
+    utc_now,
+)
 from service.domain.ports import SessionStore
 from service.domain.rules import (
     MAX_ID_CHARS,
     MAX_MESSAGES_PER_APPEND,
     check_message,
     check_session,
+    check_settings,
     check_text,
 )
 from service.domain.window import Window
+
+
+def emptied(session: Session) -> Session:
+    """Return the head with an empty log that goes on behind the old one."""
+    return session.model_copy(
+        update={"start": session.end + 1, "preview": None, "summary": None, "summary_end": 0}
+    )
 
 
 class Sessions:
@@ -36,6 +52,79 @@ class Sessions:
         session = Session(**{**new.model_dump(), "user_id": new.user_id or caller.user_id})
         await self._store.create(session)
         return session
+
+    async def get_or_create(self, caller: Caller, new: NewSession) -> Session:
+        """Return the owner's session with the key of `new`, or make it; racing callers agree.
+
+        Raises what `create` raises, but SessionKeyTaken.
+        """
+        owner = new.user_id or caller.user_id
+        decide(caller, Action.CREATE, user_id=owner)
+        check_session(new)
+        found = new.key and await self._store.find_by_key(owner, new.key)
+        if found:
+            return found
+        try:
+            return await self.create(caller, new)
+        except SessionKeyTaken as taken:
+            found = await self._store.find_by_key(owner, taken.key)
+            if found is None:
+                raise
+            return found
+
+    async def get(self, caller: Caller, session_id: UUID) -> Session:
+        """Return the head.
+
+        Raises:
+            SessionNotFound, SessionForeign: there is no such session for this caller.
+        """
+        reach = decide(caller, Action.READ)
+        try:
+            return await self._store.get(reach, session_id)
+        except SessionNotFound:
+            raise await self._missing(session_id) from None
+
+    async def get_by_key(self, caller: Caller, key: str) -> Session:
+        """Return the caller's own session with this key.
+
+        Raises:
+            SessionNotFound: the caller has none.
+        """
+        found = await self._store.find_by_key(caller.user_id, key)
+        if found is None:
+            raise SessionNotFound
+        return found
+
+    async def update(
+        self, caller: Caller, session_id: UUID, change: Callable[[Session], Session]
+    ) -> Session:
+        """Change the settings of a session; it counts as activity.
+
+        `change` gets the head and returns it changed; see `SessionStore.update`.
+
+        Raises:
+            InvalidInput, TooLarge: the changed settings break a rule; nothing is changed.
+            SessionNotFound, SessionForeign: there is no such session for this caller.
+        """
+
+        def checked(session: Session) -> Session:
+            changed = change(session)
+            check_settings(changed)
+            return changed.model_copy(update={"last_active": utc_now()})
+
+        reach = decide(caller, Action.CHANGE)
+        try:
+            return await self._store.update(reach, session_id, checked)
+        except SessionNotFound:
+            raise await self._missing(session_id) from None
+
+    async def clear(self, caller: Caller, session_id: UUID) -> Session:
+        """Empty the log for good, and keep the session. Numbers are never used again.
+
+        Raises:
+            SessionNotFound, SessionForeign: there is no such session for this caller.
+        """
+        return await self.update(caller, session_id, emptied)
 
     async def append(
         self, caller: Caller, session_id: UUID, messages: Sequence[NewMessage]
@@ -93,15 +182,39 @@ class Sessions:
         Raises:
             Forbidden: the user is not the caller.
         """
-        check_text("user_id", user_id, MAX_ID_CHARS)
-        reach = decide(caller, Action.LIST, user_id=user_id)
-        return await self._store.list_heads(reach, page, user_id=user_id)
+        return await self.select(caller, page, Selection(user_id=user_id))
 
     async def list_by_agent(self, caller: Caller, agent_id: str, page: ListPage) -> list[Session]:
         """Return a page of the agent's sessions: all of them, or those the caller owns."""
         check_text("agent_id", agent_id, MAX_ID_CHARS)
         reach = decide(caller, Action.LIST, agent_id=agent_id)
-        return await self._store.list_heads(reach, page, agent_id=agent_id)
+        return await self._store.list_heads(reach, page, Selection(agent_id=agent_id))
+
+    async def select(self, caller: Caller, page: ListPage, of: Selection) -> list[Session]:
+        """Return a page of the sessions of `of.user_id`, the caller unless told.
+
+        Raises:
+            Forbidden: the user is not the caller.
+        """
+        reach, selection = self._selection(caller, of)
+        return await self._store.list_heads(reach, page, selection)
+
+    async def count(self, caller: Caller, of: Selection) -> int:
+        """Return how many sessions `select` would show on a page without end."""
+        reach, selection = self._selection(caller, of)
+        return await self._store.count(reach, selection)
+
+    async def newest_of_each(
+        self, sessions: Sequence[Session], *, limit: int
+    ) -> dict[UUID, list[Message]]:
+        """Return the newest messages of sessions a caller was just shown, in one query."""
+        return await self._store.newest_of_each(sessions, limit=limit)
+
+    def _selection(self, caller: Caller, of: Selection) -> tuple[Reach, Selection]:
+        user_id = of.user_id or caller.user_id
+        check_text("user_id", user_id, MAX_ID_CHARS)
+        reach = decide(caller, Action.LIST, user_id=user_id)
+        return reach, of.model_copy(update={"user_id": user_id})
 
     async def _missing(self, session_id: UUID) -> SessionNotFound | SessionForeign:
         exists = await self._store.exists(session_id)

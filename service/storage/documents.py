@@ -15,7 +15,17 @@ import orjson
 from bson import Binary
 
 from service.domain.access import Reach
-from service.domain.models import Message, Preview, Role, Session, preview_of
+from service.domain.models import (
+    ContextOverflow,
+    JsonObject,
+    Message,
+    Preview,
+    Role,
+    Selection,
+    Session,
+    preview_of,
+    utc_now,
+)
 from service.storage.driver import Document
 
 LIVE: Document = {"deleting": None}
@@ -28,18 +38,48 @@ def to_head(session: Session) -> Document:
         "agent_id": session.agent_id,
         "key": session.key,
         "title": session.title,
-        "metadata": _to_json_text(session.metadata),
-        "max_context_results": session.max_context_results,
+        "is_test": session.is_test or None,
         "created_at": session.created_at,
-        "last_active": session.last_active,
-        "start": session.start,
         "end": session.end,
+        "revision": 0,
+        **_changeable(session),
     }
     return _without_none(head)
 
 
+def _changeable(session: Session) -> Document:
+    """Return what an update may change, None where the field shall be absent."""
+    return {
+        "title": session.title,
+        "metadata": _to_json_text(session.metadata),
+        "metadata_terms": metadata_terms(session.metadata) or None,
+        "max_context_results": session.max_context_results,
+        "situation": session.situation,
+        "render_templates": session.render_templates or None,
+        "token_budget": session.token_budget,
+        "context_overflow": session.context_overflow,
+        "tools": _to_json_text(session.tools),
+        "last_active": session.last_active,
+        "start": session.start,
+        "preview": session.preview and session.preview.model_dump(mode="json"),
+        "summary": session.summary,
+        "summary_end": session.summary_end or None,
+    }
+
+
+def metadata_terms(metadata: JsonObject | None) -> list[str]:
+    """Return one text for each top-level value: what sessions are selected by.
+
+    A client's keys never become field names or operators of a query that way.
+    """
+    terms = (metadata or {}).items()
+    return [
+        orjson.dumps([key, value], option=orjson.OPT_SORT_KEYS).decode() for key, value in terms
+    ]
+
+
 def from_head(head: Document) -> Session:
-    preview = head.get("preview")
+    preview, overflow = head.get("preview"), head.get("context_overflow")
     return Session.model_construct(
         id=head["_id"].as_uuid(),
         user_id=head["user_id"],
@@ -48,6 +88,14 @@ def from_head(head: Document) -> Session:
         title=head.get("title"),
         metadata=_from_json_text(head.get("metadata")),
         max_context_results=head["max_context_results"],
+        situation=head.get("situation"),
+        render_templates=head.get("render_templates", False),
+        token_budget=head.get("token_budget"),
+        context_overflow=overflow and ContextOverflow(overflow),
+        tools=_from_json_text(head.get("tools")),
+        is_test=head.get("is_test", False),
+        summary=head.get("summary"),
+        summary_end=head.get("summary_end", 0),
         created_at=_from_date(head["created_at"]),
         last_active=_from_date(head["last_active"]),
         start=head["start"],
@@ -94,12 +142,27 @@ def from_entry(entry: Document) -> Message:
 def moved_head(last: Message) -> Document:
     """Return the update that makes a message the last one of its session."""
     return {
-        "$set": {
-            "end": last.seq,
-            "last_active": last.created_at,
-            "preview": preview_of(last).model_dump(mode="json"),
-        }
+        "$set": {"end": last.seq, "preview": preview_of(last).model_dump(mode="json")},
+        "$max": {"last_active": last.created_at},
     }
+
+
+def changed_head(session: Session, *, cleared: bool) -> Document:
+    """Return the update that changes what may be changed; the end stays as it is."""
+    fields = _changeable(session)
+    if not cleared:
+        # An append under way may be moving these two.
+        del fields["preview"], fields["start"]
+    else:
+        fields["sweep_from"] = utc_now()
+    update = {"$set": _without_none(fields), "$inc": {"revision": 1}}
+    absent = {field: "" for field, value in fields.items() if value is None}
+    return {**update, "$unset": absent} if absent else update
+
+
+def marked_head() -> Document:
+    """Return the update that deletes a session: from then on it is not live."""
+    return {"$set": {"deleting": True, "sweep_from": utc_now()}, "$unset": {"key": ""}}
 
 
 def entry_id(session_id: UUID, seq: int) -> Document:
@@ -122,6 +185,23 @@ def in_log(session_id: UUID, seqs: range) -> Document:
 
 def with_keys(session_id: UUID, client_keys: list[str]) -> Document:
     return {"_id.s": Binary.from_uuid(session_id), "client_key": {"$in": client_keys}}
+
+
+def unchanged(head: Document, *, cleared: bool) -> Document:
+    """Return the filter for a live head that nobody changed since it was read."""
+    same = {"_id": head["_id"], "user_id": head["user_id"], "revision": head["revision"], **LIVE}
+    return same | ({"end": head["end"]} if cleared else {})
+
+
+def selected(reach: Reach, of: Selection) -> Document:
+    """Return the filter for a list; its owner fields, in this order, name the index behind it."""
+    filters = {
+        "user_id": of.user_id or reach.user_id,
+        "agent_id": of.agent_id,
+        "is_test": of.tests_only or None,
+        "metadata_terms": {"$all": terms} if (terms := metadata_terms(of.metadata)) else None,
+    }
+    return _without_none(filters) | LIVE
 
 
 def head_of(session_id: UUID, reach: Reach) -> Document:

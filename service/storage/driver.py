@@ -60,6 +60,8 @@ class Collection(Protocol):
 
     async def delete_many(self, filter: Filter) -> object: ...  # noqa: A002
 
+    async def count_documents(self, filter: Filter) -> int: ...  # noqa: A002
+
     async def create_index(self, keys: Sort, **options: Any) -> str: ...
 
     async def index_information(self) -> Mapping[str, Document]: ...

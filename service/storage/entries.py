@@ -5,12 +5,14 @@ from uuid import UUID
 
 from pymongo.errors import BulkWriteError
 
-from service.domain.models import Message
+from service.domain.models import Message, Session
+from service.domain.window import Window, seqs_in
 from service.storage import documents
 from service.storage.driver import Collection, Document
 from service.storage.errors import changing, reading
 
-ALL_SEQS = range(1, 2**62)
+AFTER_ALL_SEQS = 2**62
+ALL_SEQS = range(1, AFTER_ALL_SEQS)
 PURGE_BATCH = 10_000
 PRIMARY_INDEX = "_id_"
 DUPLICATE_KEY_CODE = 11000
@@ -50,16 +52,30 @@ class Entries:
         with changing():
             await self._history.delete_many({"_id": {"$in": ids}})
 
-    async def purge_some(self, session_id: UUID) -> bool:
-        """Remove the oldest entries of a dead log, as many as one deadline is enough for.
+    async def newest_of_each(self, sessions: Sequence[Session], limit: int) -> list[Document]:
+        """Return the entries in the newest windows of all sessions, each log ascending."""
+        window = Window(limit=limit, newest=True)
+        logs = [
+            documents.in_log(session.id, seqs)
+            for session in sessions
+            if (seqs := seqs_in(window, session))
+        ]
+        if not logs:
+            return []
+        with reading():
+            found = self._history.find({"$or": logs}, sort=[("_id", 1)])
+            return await found.to_list()
+
+    async def purge_some(self, session_id: UUID, *, before: int) -> bool:
+        """Remove the oldest entries below a number, as many as one deadline is enough for.
 
         False when there was none left.
         """
-        oldest = await self._find(session_id, ALL_SEQS, 1, 1)
+        oldest = await self._find(session_id, range(1, before), 1, 1)
         if not oldest:
             return False
         first_seq = int(oldest[0]["_id"]["n"])
-        batch = range(first_seq, first_seq + PURGE_BATCH)
+        batch = range(first_seq, min(first_seq + PURGE_BATCH, before))
         with changing():
             await self._history.delete_many(documents.in_log(session_id, batch))
         return True

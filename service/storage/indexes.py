@@ -1,5 +1,6 @@
 """The indexes, each with its reason. The primary indexes on `_id` come with the collections."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from service.domain.models import SortBy
@@ -17,8 +18,9 @@ class Index(NamedTuple):
     options: dict[str, Any] = {}  # noqa: RUF012  Nobody changes it.
 
 
-def list_index(owner_fields: tuple[str, ...], sort_by: SortBy) -> str:
-    """Return the name of the index behind a list of that kind."""
+def list_index(selected: Iterable[str], sort_by: SortBy) -> str:
+    """Return the name of the index behind a list that is selected by these fields."""
+    owner_fields = (field for field in ("user_id", "agent_id") if field in selected)
     return "_".join((*owner_fields, "by", sort_by))
 
 
@@ -51,10 +53,10 @@ INDEXES = [
     ),
     Index(
         SESSIONS,
-        "deleting",
-        [("deleting", 1)],
-        "The sweeper finds deletes to finish without looking at live sessions.",
-        {"partialFilterExpression": {"deleting": {"$exists": True}}},
+        "sweep_from",
+        [("sweep_from", 1)],
+        "The sweeper finds deletes and clears to finish without looking at other sessions.",
+        {"partialFilterExpression": {"sweep_from": {"$exists": True}}},
     ),
     Index(
         HISTORY,

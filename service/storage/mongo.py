@@ -1,6 +1,6 @@
 """The session store on MongoDB."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
@@ -15,12 +15,12 @@ from service.domain.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
-from service.domain.models import ListPage, Message, Session, utc_now
+from service.domain.models import ListPage, Message, Selection, Session
 from service.domain.window import Window, seqs_in
 from service.storage import documents
 from service.storage.append_log import AppendLog
 from service.storage.driver import Database, Document, latest
-from service.storage.entries import Entries
+from service.storage.entries import AFTER_ALL_SEQS, Entries
 from service.storage.errors import changing, reading
 from service.storage.heads import Heads
 from service.storage.indexes import HISTORY, SESSIONS, ensure_indexes, list_index
@@ -70,41 +70,35 @@ class MongoSessionStore:
             head = await self._sessions.find_one({"user_id": user_id, "key": key})
         return None if head is None else documents.from_head(head)
 
-    async def list_heads(
-        self,
-        reach: Reach,
-        page: ListPage,
-        *,
-        user_id: str | None = None,
-        agent_id: str | None = None,
-    ) -> list[Session]:
-        owner = _owner_filter(reach, user_id, agent_id)
+    async def list_heads(self, reach: Reach, page: ListPage, of: Selection) -> list[Session]:
+        selected = documents.selected(reach, of)
         direction = -1 if page.descending else 1
         with reading():
             found = self._sessions.find(
-                {**owner, **documents.LIVE},
+                selected,
                 sort=[(page.sort_by.value, direction), ("_id", direction)],
                 skip=page.skip,
                 limit=page.limit,
             )
-            heads = await found.hint(list_index(tuple(owner), page.sort_by)).to_list()
+            heads = await found.hint(list_index(selected, page.sort_by)).to_list()
         return [documents.from_head(head) for head in heads]
 
-    async def scan(
-        self, reach: Reach, *, user_id: str | None = None, agent_id: str | None = None
-    ) -> AsyncIterator[Session]:
-        owner = _owner_filter(reach, user_id, agent_id)
-        after: Document = {}
+    async def count(self, reach: Reach, of: Selection) -> int:
+        with reading():
+            return await self._sessions.count_documents(documents.selected(reach, of))
+
+    async def scan(self, reach: Reach, of: Selection) -> AsyncIterator[Session]:
+        selected = documents.selected(reach, of)
         while True:
             with reading():
                 heads = await self._sessions.find(
-                    {**owner, **documents.LIVE, **after}, sort=[("_id", 1)], limit=SCAN_BATCH
+                    selected, sort=[("_id", 1)], limit=SCAN_BATCH
                 ).to_list()
             for head in heads:
                 yield documents.from_head(head)
             if len(heads) < SCAN_BATCH:
                 return
-            after = {"_id": {"$gt": heads[-1]["_id"]}}
+            selected = {**selected, "_id": {"$gt": heads[-1]["_id"]}}
 
     async def read(
         self, reach: Reach, session_id: UUID, window: Window
@@ -124,37 +118,61 @@ class MongoSessionStore:
         self._require_prepared()
         return await self._log.append(reach, session_id, messages)
 
+    async def newest_of_each(
+        self, sessions: Sequence[Session], *, limit: int
+    ) -> dict[UUID, list[Message]]:
+        messages: dict[UUID, list[Message]] = {session.id: [] for session in sessions}
+        for entry in await self._entries.newest_of_each(sessions, limit):
+            messages[entry["_id"]["s"].as_uuid()].append(documents.from_entry(entry))
+        return messages
+
+    async def update(
+        self, reach: Reach, session_id: UUID, change: Callable[[Session], Session]
+    ) -> Session:
+        changed, cleared = await self._heads.change(reach, session_id, change)
+        if cleared:
+            await self._purge_now(session_id, before=changed.start)
+        return changed
+
     async def delete(self, reach: Reach, session_id: UUID) -> None:
-        mark = {"$set": {"deleting": utc_now()}, "$unset": {"key": ""}}
         with changing():
-            marked = await self._sessions.update_one(documents.head_of(session_id, reach), mark)
+            marked = await self._sessions.update_one(
+                documents.head_of(session_id, reach), documents.marked_head()
+            )
         if not marked.matched_count:
             raise SessionNotFound
-        # The session is gone with the mark; what a failure leaves here, the sweeper removes.
-        with suppress(StoreUnavailable):
-            await self._entries.purge_some(session_id)
+        await self._purge_now(session_id, before=AFTER_ALL_SEQS)
 
-    async def sweep(self, *, deleted_before: datetime) -> int:
+    async def sweep(self, *, begun_before: datetime) -> int:
         with reading():
             heads = await self._sessions.find(
-                {"deleting": {"$lt": deleted_before}}, limit=SWEEP_BATCH
+                {"sweep_from": {"$lt": begun_before}}, limit=SWEEP_BATCH
             ).to_list()
         for head in heads:
-            while await self._entries.purge_some(head["_id"].as_uuid()):
-                pass
-            with changing():
-                await self._sessions.delete_one({"_id": head["_id"], "user_id": head["user_id"]})
+            await self._finish(head)
         return len(heads)
+
+    async def _finish(self, head: Document) -> None:
+        """Remove for good what a delete or a clear has left, then what told of it."""
+        is_deleted = "deleting" in head
+        before = AFTER_ALL_SEQS if is_deleted else head["start"]
+        while await self._entries.purge_some(head["_id"].as_uuid(), before=before):
+            pass
+        done = {field: head[field] for field in ("_id", "user_id", "sweep_from")}
+        with changing():
+            if is_deleted:
+                await self._sessions.delete_one(done)
+            else:
+                await self._sessions.update_one(done, {"$unset": {"sweep_from": ""}})
+
+    async def _purge_now(self, session_id: UUID, *, before: int) -> None:
+        # Nobody can read these messages any more; what a failure leaves, the sweeper removes.
+        with suppress(StoreUnavailable):
+            await self._entries.purge_some(session_id, before=before)
 
     def _require_prepared(self) -> None:
         if not self.is_prepared:
             raise StoreUnavailable("The service is still preparing its database.")
-
-
-def _owner_filter(reach: Reach, user_id: str | None, agent_id: str | None) -> Document:
-    """Return the filter for a list; its fields, in this order, name the index behind it."""
-    owner = {"user_id": user_id or reach.user_id, "agent_id": agent_id}
-    return {field: value for field, value in owner.items() if value is not None}
 
 
 def _taken(session: Session, error: DuplicateKeyError) -> SessionKeyTaken | SessionIdTaken:
