@@ -1,10 +1,31 @@
 """What an endpoint asks of its request: who calls, and the use cases."""
 
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
 from starlette.requests import Request
+from starlette.responses import Response
 
 from service.auth.tokens import Authenticator
 from service.domain.access import Caller
+from service.domain.errors import DomainError
 from service.domain.sessions import Sessions
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def endpoint(handler: Handler, render: Callable[[DomainError], Response]) -> Handler:
+    """Ask for a token first, and answer every domain error in the dialect's one shape."""
+
+    @wraps(handler)
+    async def answer(request: Request) -> Response:
+        try:
+            await authenticate(request)
+            return await handler(request)
+        except DomainError as error:
+            return render(error)
+
+    return answer
 
 
 async def authenticate(request: Request) -> None:

@@ -1,12 +1,28 @@
 """The one table that gives each kind of error its status. The bodies are the dialects'."""
 
+from pydantic_core import ErrorDetails
+
 from service.auth.errors import KeysUnavailable
 from service.domain import errors
 from service.domain.errors import DomainError
 
+MAX_SHOWN_CHARS = 40
+
 
 class MalformedBody(DomainError):
     code = "malformed_body"
+
+
+class InvalidShape(errors.InvalidInput):
+    """The body or a parameter does not have its shape: all that is wrong, as pydantic says it."""
+
+    code = "invalid_shape"
+
+    def __init__(self, place: str, details: list[ErrorDetails]) -> None:
+        field = ".".join(map(str, details[0]["loc"]))
+        super().__init__(field, _problem(details[0]))
+        self.place = place
+        self.details = details
 
 
 class UnsupportedMediaType(DomainError):
@@ -15,6 +31,7 @@ class UnsupportedMediaType(DomainError):
 
 STATUS: dict[type[DomainError], int] = {
     MalformedBody: 400,
+    InvalidShape: 400,
     errors.InvalidInput: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
@@ -45,3 +62,12 @@ def headers_of(error: DomainError) -> dict[str, str]:
         # The rest of the body was not read and must not be taken for the next request.
         return {"Connection": "close"}
     return {}
+
+
+def _problem(details: ErrorDetails) -> str:
+    if details["type"] == "missing":
+        return "is required."
+    shown = repr(details["input"])
+    if len(shown) > MAX_SHOWN_CHARS:
+        shown = f"{shown[:MAX_SHOWN_CHARS]}…"
+    return f"{details['msg'].removeprefix('Value error, ')}, not {shown}."

@@ -7,14 +7,13 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
-from service.api.errors import MalformedBody, UnsupportedMediaType
+from service.api.errors import InvalidShape, MalformedBody, UnsupportedMediaType
 from service.domain.errors import InvalidInput, SessionNotFound, TooLarge
 
 MAX_QUERY_FIELDS = 100
-MAX_SHOWN_CHARS = 40
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
@@ -46,7 +45,8 @@ def read_query(request: Request, shape: type[Shape]) -> Shape:
     """Return the query parameters in their shape.
 
     Raises:
-        InvalidInput: a parameter is repeated, out of its bounds or not UTF-8.
+        InvalidShape: a parameter is missing, of the wrong type or out of its bounds.
+        InvalidInput: a parameter is repeated, or not UTF-8.
     """
     given: dict[str, str] = {}
     for name, value in _query_pairs(request):
@@ -55,7 +55,7 @@ def read_query(request: Request, shape: type[Shape]) -> Shape:
         if name in given:
             raise InvalidInput(name, "must be given only once.")
         given[name] = value
-    return _validated(shape, given)
+    return _validated("query", shape, given)
 
 
 async def read_body(request: Request, shape: type[Shape]) -> Shape:
@@ -65,7 +65,7 @@ async def read_body(request: Request, shape: type[Shape]) -> Shape:
         UnsupportedMediaType: the body does not say it is plain JSON.
         TooLarge: it is larger than the service accepts.
         MalformedBody: it is not a JSON object.
-        InvalidInput: the object does not have the shape.
+        InvalidShape: the object does not have the shape.
     """
     _require_json(request)
     body = await _limited_body(request, request.app.state.settings.max_body_bytes)
@@ -75,7 +75,7 @@ async def read_body(request: Request, shape: type[Shape]) -> Shape:
         raise MalformedBody(f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):
         raise MalformedBody("The body must be a JSON object.")
-    return _validated(shape, value)
+    return _validated("body", shape, value)
 
 
 def read_session_id(request: Request) -> UUID:
@@ -126,20 +126,9 @@ async def _limited_body(request: Request, limit_bytes: int) -> bytes:
     return bytes(body)
 
 
-def _validated(shape: type[Shape], values: Mapping[str, object]) -> Shape:
+def _validated(place: str, shape: type[Shape], values: Mapping[str, object]) -> Shape:
     try:
         return shape.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InvalidInput(field, _problem(first)) from None
-
-
-def _problem(error: ErrorDetails) -> str:
-    problem = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "missing":
-        return "is required."
-    shown = repr(error["input"])
-    if len(shown) > MAX_SHOWN_CHARS:
-        shown = f"{shown[:MAX_SHOWN_CHARS]}…"
-    return f"{problem}, not {shown}."
+        details = error.errors(include_url=False, include_context=False)
+        raise InvalidShape(place, details) from None

@@ -1,8 +1,7 @@
 """The native dialect: shapes, views, endpoints. `message` and `data`, or `message` and `error`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -10,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.context import authenticate, caller, sessions
+from service.api.context import Handler, caller, endpoint, sessions
 from service.api.errors import headers_of, status_of
 from service.api.shapes import Body, Integer, Query, read_body, read_query, read_session_id
 from service.domain.errors import DomainError, InvalidInput
@@ -137,52 +136,42 @@ def reply(
 
 # Endpoints
 
-Handler = Callable[[Request], Awaitable[Response]]
+
+def native(failure: str) -> Callable[[Handler], Handler]:
+    """Make an endpoint of this dialect, whose errors begin with this message."""
+
+    def render(error: DomainError) -> Response:
+        return reply(failure, status_of(error), headers_of(error), error=str(error))
+
+    return lambda handler: endpoint(handler, render)
 
 
-def endpoint(failure: str) -> Callable[[Handler], Handler]:
-    """Ask for a token first, and answer every domain error in this dialect's one shape."""
-
-    def wrap(handler: Handler) -> Handler:
-        @wraps(handler)
-        async def answer(request: Request) -> Response:
-            try:
-                await authenticate(request)
-                return await handler(request)
-            except DomainError as error:
-                return reply(failure, status_of(error), headers_of(error), error=str(error))
-
-        return answer
-
-    return wrap
-
-
-@endpoint("Failed to create session.")
+@native("Failed to create session.")
 async def create(request: Request) -> Response:
     new = read_query(request, CreateQuery).to_domain()
     session = await sessions(request).create(caller(request), new)
     return reply("Chat session created successfully.", session_id=session.id)
 
 
-@endpoint("Failed to delete session.")
+@native("Failed to delete session.")
 async def delete(request: Request) -> Response:
     await sessions(request).delete(caller(request), read_session_id(request))
     return reply("Chat session deleted successfully.")
 
 
-@endpoint("Failed to retrieve session history.")
+@native("Failed to retrieve session history.")
 async def history(request: Request) -> Response:
     _, data = await _read(request, newest=False)
     return reply("Session history retrieved successfully.", data=data)
 
 
-@endpoint("Failed to retrieve recent history.")
+@native("Failed to retrieve recent history.")
 async def recent_history(request: Request) -> Response:
     _, data = await _read(request, newest=True)
     return reply("Recent session history retrieved successfully.", data=data)
 
 
-@endpoint("Failed to update session history.")
+@native("Failed to update session history.")
 async def update_history(request: Request) -> Response:
     session_id = read_session_id(request)
     message = (await read_body(request, MessageBody)).to_domain(_idempotency_key(request))
@@ -190,7 +179,7 @@ async def update_history(request: Request) -> Response:
     return reply("Session history updated successfully.")
 
 
-@endpoint("Failed to retrieve user sessions.")
+@native("Failed to retrieve user sessions.")
 async def list_by_user(request: Request) -> Response:
     page = read_query(request, ListQuery).to_domain()
     user_id = request.path_params["user_id"]
@@ -198,7 +187,7 @@ async def list_by_user(request: Request) -> Response:
     return reply("User sessions retrieved successfully.", data=[session_view(s) for s in found])
 
 
-@endpoint("Failed to retrieve agent sessions.")
+@native("Failed to retrieve agent sessions.")
 async def list_by_agent(request: Request) -> Response:
     page = read_query(request, ListQuery).to_domain()
     agent_id = request.path_params["agent_id"]
@@ -206,7 +195,7 @@ async def list_by_agent(request: Request) -> Response:
     return reply("Agent sessions retrieved successfully.", data=[session_view(s) for s in found])
 
 
-@endpoint("Failed to retrieve session details.")
+@native("Failed to retrieve session details.")
 async def details(request: Request) -> Response:
     session, messages = await _read(request, newest=True)
     data = {**session_view(session), "history": messages}
