@@ -1,0 +1,88 @@
+"""The README is true: its commands run, in order, against the running service."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import RunningService, run_service
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+EXPECTED = {
+    "/create?": '"session_id"',
+    "/history/update/": "Session history updated successfully.",
+    "/history/recent/": '"content":"Paris"',
+    "/history/$SESSION": '"seq":2',
+    "/get_all/": '"agent_id":"agent123"',
+    "/get_by_agent/": '"agent_id":"agent123"',
+    "/get/$SESSION": '"history":[',
+    "/delete/": "Chat session deleted successfully.",
+}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with run_service(SESSIONS_DATA_DIR=str(tmp_path_factory.mktemp("data"))) as service:
+        yield service
+
+
+def test_the_commands_run_and_print_what_they_should(
+    service: RunningService, tmp_path: Path
+) -> None:
+    blocks = [text for language, text in BLOCKS if language == "bash"]
+    script = "\n".join(f"{block}\necho; echo '--- end of block'" for block in blocks)
+    script = script.replace("http://127.0.0.1:8000", service.url)
+    script = script.replace(".venv/bin/session-service", service.command)
+    environment = {**os.environ, **service.environment}
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    outputs = done.stdout.split("--- end of block")
+    for block, output in zip(blocks, outputs, strict=False):
+        assert '"error"' not in output, f"{block}\n{output}"
+        wanted = [
+            text for part, text in EXPECTED.items() if part in block and "export" not in block
+        ]
+        assert all(text in output for text in wanted), f"{block}\n{output}"
+
+
+def test_every_endpoint_has_a_request_in_the_readme() -> None:
+    requests = "".join(text for language, text in BLOCKS if language == "bash")
+
+    missing = [part for part in EXPECTED if part not in requests]
+
+    assert missing == []
+
+
+def test_the_shell_commands_are_targets_of_make() -> None:
+    commands = [line for language, text in BLOCKS if language == "sh" for line in text.split("\n")]
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    assert {c.removeprefix("make ") for c in commands if c} <= set(targets)
+
+
+def test_the_tree_in_the_readme_is_the_tree() -> None:
+    [tree] = [text for language, text in BLOCKS if language == "text"]
+    folders = re.findall(r"^( *)(\S+)/ ", tree, re.MULTILINE)
+
+    missing = [
+        name
+        for indent, name in folders
+        if not (ROOT / ("service" if indent else "") / name).is_dir()
+    ]
+
+    assert missing == []
