@@ -2,7 +2,7 @@
 
 | token | may |
 |---|---|
-| any valid token | everything on the sessions whose `user_id` is its user |
+| any valid token | everything on the sessions whose `user_id` is its user, and its profile |
 | scope `sessions:agent:<agent_id>` | also list and read that agent's sessions |
 | scope `sessions:admin` | act for any user |
 """
@@ -41,6 +41,10 @@ class Reach(Frozen):
     user_id: str | None
     agent_ids: frozenset[str] = frozenset()
 
+    def covers(self, *, user_id: str, agent_id: str) -> bool:
+        """Say whether a session of this user with this agent is in reach."""
+        return self.user_id is None or self.user_id == user_id or agent_id in self.agent_ids
+
 
 EVERYBODY = Reach(user_id=None)
 
@@ -50,6 +54,7 @@ class Action(StrEnum):
     READ = "read sessions"
     CHANGE = "change sessions"
     LIST = "list sessions"
+    PROFILE = "keep profiles"
 
 
 def decide(

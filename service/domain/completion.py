@@ -1,12 +1,19 @@
 """What goes to a chat model and what comes back, whoever's model it is."""
 
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from service.domain.models import Frozen, JsonObject, NewMessage
+from pydantic import Field
+
+from service.domain.models import Frozen, JsonObject, Message, NewMessage, Usage, utc_now
 
 
 class ModelSettings(Frozen):
-    """How the model shall answer; what is None is left to it."""
+    """How the model shall answer; what is None is left to it.
+
+    `tools` None gives it the session's own tools.
+    """
 
     model: str | None = None
     temperature: float | None = None
@@ -22,38 +29,52 @@ class ModelSettings(Frozen):
     tool_choice: Any = None
 
 
-class Usage(Frozen):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    @property
-    def total_tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
-
-
 class Completion(Frozen):
-    """One answer: an assistant's message with content, tool calls, or both."""
+    """One answer: an assistant's message with content, tool calls, or both.
 
-    message: NewMessage
+    `message` is the stored one, with its `seq`, where the turn is remembered.
+    """
+
+    message: Message
     finish_reason: str
     usage: Usage = Usage()
+
+
+class ToolCallDelta(Frozen):
+    """A piece of a tool call that is being streamed.
+
+    Pieces with the same `index` are one call; `arguments` are to be joined, `id` and
+    `name` come with its first piece.
+    """
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+Delta = str | ToolCallDelta
 
 
 class ChatRequest(Frozen):
     """One turn of a chat.
 
     `recall` gives the model the stored window; `remember` stores the messages and the
-    answer, in this order and in one append, once the model has answered.
+    answer, in this order and in one append, once the model has answered. A turn with an
+    `idempotency_key` is stored once: sent again, it gets the stored answer.
     """
 
     messages: list[NewMessage]
     recall: bool = True
     remember: bool = True
     settings: ModelSettings = ModelSettings()
+    idempotency_key: str | None = None
 
 
 class Suggestion(Frozen):
-    """What the model proposes that the user or the agent says next."""
+    """What the model proposes that the target, `user` or `agent`, says after a message."""
 
+    message_id: UUID
     target: str
     content: str
+    created_at: datetime = Field(default_factory=utc_now)

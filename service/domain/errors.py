@@ -62,6 +62,15 @@ class SessionForeign(Forbidden):
         super().__init__("This session belongs to another user.")
 
 
+class UserNotFound(DomainError):
+    """There is no profile of this user for the caller."""
+
+    code = "user_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("User not found.")
+
+
 class SessionKeyTaken(DomainError):
     code = "session_key_taken"
 
@@ -97,6 +106,16 @@ class StoreUnavailable(DomainError):
         super().__init__(f"{problem} Try again in {self.retry_after_s} seconds.")
 
 
+class StoreBusy(StoreUnavailable):
+    """More requests wait than the service takes; nothing was changed."""
+
+    code = "store_busy"
+    retry_after_s = 1
+
+    def __init__(self) -> None:
+        super().__init__("The service is overloaded; nothing was changed.")
+
+
 class OutcomeUnknown(StoreUnavailable):
     """The store stopped answering in the middle of a change: it may or may not have happened."""
 
@@ -107,3 +126,48 @@ class OutcomeUnknown(StoreUnavailable):
             "The database stopped answering; the change may or may not have been made. "
             "Repeat it with the same Idempotency-Key and it is made at most once."
         )
+
+
+class TokenBudgetExceeded(DomainError):
+    """The conversation does not fit into the session's token budget, nor may it be cut."""
+
+    code = "token_budget_exceeded"
+
+    def __init__(self, tokens: int, budget: int) -> None:
+        super().__init__(
+            f"What must be sent to the model has about {tokens} tokens, the session's "
+            f"token_budget allows {budget}. Send less, raise token_budget, or set "
+            "context_overflow to 'truncate' or 'adaptive'."
+        )
+        self.tokens = tokens
+        self.budget = budget
+
+
+class ModelNotConfigured(DomainError):
+    code = "model_not_configured"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No chat model is configured. Set SESSIONS_LLM_BASE_URL and SESSIONS_LLM_MODEL, "
+            "and SESSIONS_LLM_API_KEY if the model wants one."
+        )
+
+
+class ModelFailed(DomainError):
+    """The model gave no answer that can be used; nothing was stored.
+
+    The text is the service's own. What the model's provider said stays out of it: that may
+    tell of the operator's account.
+    """
+
+    code = "model_failed"
+
+    def __init__(self, problem: str = "could not be reached") -> None:
+        super().__init__(f"The chat model {problem}; nothing was stored. Try again.")
+
+
+class ModelTimeout(ModelFailed):
+    code = "model_timeout"
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"gave no complete answer within {timeout_s:g} seconds")

@@ -1,4 +1,4 @@
-"""The two nouns: a session (a head and a log) and a message (one entry of the log)."""
+"""The nouns: a session (a head and a log), a message (one entry of the log), and their user."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -43,12 +43,27 @@ class NewMessage(Frozen):
     client_key: str | None = None
 
 
+class Usage(Frozen):
+    """What a model says an answer has cost; all zero when it says nothing."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
 class Message(NewMessage):
-    """An entry of the log: `seq` gives its place, and is never given to another message."""
+    """An entry of the log: `seq` gives its place, and is never given to another message.
+
+    `usage` stands beside a model's answer when the model told it.
+    """
 
     seq: int = 0
     id: UUID = Field(default_factory=uuid4)
     created_at: datetime = Field(default_factory=utc_now)
+    usage: Usage | None = None
 
 
 class Preview(Frozen):
@@ -106,6 +121,15 @@ class Session(NewSession):
     @property
     def message_count(self) -> int:
         return self.end - self.start + 1
+
+
+class User(Frozen):
+    """The profile of a user. Its id is the `user_id` of the user's sessions."""
+
+    id: str
+    metadata: JsonObject | None = None
+    created_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now)
 
 
 class SortBy(StrEnum):

@@ -1,12 +1,21 @@
 """Contracts the domain asks others to keep."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from service.domain.access import Reach
-from service.domain.models import ListPage, Message, Selection, Session
+from service.domain.completion import Completion, Delta, ModelSettings
+from service.domain.models import (
+    JsonObject,
+    ListPage,
+    Message,
+    NewMessage,
+    Selection,
+    Session,
+    User,
+)
 from service.domain.window import Window
 
 
@@ -129,5 +138,83 @@ class SessionStore(Protocol):
         """Finish the deletes and clears begun before that time; return how many there were.
 
         Safe to run in several processes at once.
+        """
+        ...
+
+
+class UserStore(Protocol):
+    """Keeps the profiles of users. May raise what SessionStore may.
+
+    A profile outside the `reach` of a call does not exist for that call; an agent's scope
+    brings none into reach.
+    """
+
+    async def get_or_create(self, user: User) -> User:
+        """Return the profile with this id as it is, or store this one; racing callers agree."""
+        ...
+
+    async def get(self, reach: Reach, user_id: str) -> User:
+        """Return the profile.
+
+        Raises:
+            UserNotFound: no such profile in reach.
+        """
+        ...
+
+    async def select(self, reach: Reach, *, limit: int, skip: int) -> list[User]:
+        """Return a page of the profiles in reach, in the order of their ids.
+
+        Costs O(log n + skip + limit).
+        """
+        ...
+
+    async def count(self, reach: Reach) -> int:
+        """Return how many profiles are in reach. Costs O(that number)."""
+        ...
+
+    async def set_metadata(self, reach: Reach, user_id: str, metadata: JsonObject) -> User:
+        """Replace the metadata, and return the profile as it is now.
+
+        Raises:
+            UserNotFound: no such profile in reach.
+        """
+        ...
+
+    async def delete(self, reach: Reach, user_id: str) -> None:
+        """Delete the profile in reach, for good; where there is none, nothing happens."""
+        ...
+
+
+class ChatModel(Protocol):
+    """Answers conversations. Keeps its own deadline and bounds its own retries.
+
+    A call that is cancelled, or a stream that is closed, ends the model's work.
+    """
+
+    async def complete(self, prompt: Sequence[NewMessage], settings: ModelSettings) -> Completion:
+        """Return the answer to the prompt.
+
+        Raises:
+            ModelFailed: no answer, or one that is none.
+            ModelTimeout: no answer in time.
+        """
+        ...
+
+    def stream(
+        self, prompt: Sequence[NewMessage], settings: ModelSettings
+    ) -> AsyncIterator[Delta | Completion]:
+        """Yield the answer in pieces as they come, and last of all the whole of it.
+
+        Raises what `complete` raises, also in the middle: then there is no Completion.
+        """
+        ...
+
+
+class Templates(Protocol):
+    def render(self, template: str, variables: Mapping[str, Any]) -> str:
+        """Fill a template in, within bounded time and space.
+
+        Raises:
+            InvalidInput: the template cannot be rendered, or breaks a bound.
         """
         ...

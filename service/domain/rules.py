@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from service.domain.errors import InvalidInput, TooLarge
-from service.domain.models import NewMessage, NewSession, Role, SessionSettings
+from service.domain.models import JsonObject, NewMessage, NewSession, Role, SessionSettings
 
 MAX_ID_CHARS = 256
 MAX_KEY_CHARS = 256
@@ -67,6 +67,13 @@ def check_message(message: NewMessage) -> None:
         _check_tool_calls(message)
     if message.metadata is not None:
         _check_json("metadata", message.metadata, MAX_METADATA_BYTES)
+
+
+def check_profile(user_id: str, metadata: JsonObject | None) -> None:
+    """Raise InvalidInput or TooLarge where a user's profile breaks a rule."""
+    check_text("user_id", user_id, MAX_ID_CHARS)
+    if metadata is not None:
+        _check_json("metadata", metadata, MAX_METADATA_BYTES)
 
 
 def check_text(field: str, text: str, max_chars: int) -> None:

@@ -72,6 +72,21 @@ class Sessions:
                 raise
             return found
 
+    async def get_or_create_test(self, caller: Caller, agent_id: str) -> Session:
+        """Return the caller's newest test session with the agent while it is empty, else a new one.
+
+        Callers who race may get one each.
+
+        Raises:
+            InvalidInput: the agent's id breaks a rule.
+        """
+        check_text("agent_id", agent_id, MAX_ID_CHARS)
+        tests = Selection(agent_id=agent_id, tests_only=True)
+        newest = await self.select(caller, ListPage(limit=1), tests)
+        if newest and not newest[0].message_count:
+            return newest[0]
+        return await self.create(caller, NewSession(agent_id=agent_id, is_test=True))
+
     async def get(self, caller: Caller, session_id: UUID) -> Session:
         """Return the head.
 

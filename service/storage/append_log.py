@@ -1,149 +1,172 @@
-"""Appends: messages first, under the unique number, then the head.
+"""Group commit: appends that come at the same time go out together (decision 0010).
 
-A crash in between leaves messages the head does not know yet. They were never
-acknowledged; the next append finds them and goes on behind them. So there is never a
-gap, and nothing acknowledged is ever lost (decision 0002).
+Under load a batch costs two calls, however many appends it holds: one insert of all
+messages, one write that moves all heads. Nothing weaker is promised for it: each append
+is answered after its messages and its head are durable. Whatever meets another writer, a
+replay, a clear or a delete is settled on its own behind the batch.
 """
 
 import asyncio
 from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from service.domain.access import Reach
-from service.domain.errors import (
-    IdempotencyKeyReused,
-    OutcomeUnknown,
-    SessionNotFound,
-    StoreUnavailable,
-)
-from service.domain.models import Message, NewMessage, Session
+from service.domain.errors import DomainError, OutcomeUnknown, SessionNotFound, StoreUnavailable
+from service.domain.models import Message
 from service.storage.entries import Entries
-from service.storage.errors import changing
-from service.storage.heads import Heads
+from service.storage.gather import Gatherer, Request
+from service.storage.heads import Heads, Move, owner_in
+from service.storage.known_heads import KnownHeads
+from service.storage.one_append import OneAppend
 
-MAX_ROUNDS = 100
+MAX_BATCH = 256
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+MAX_QUEUE = 5000
+STRUCTURED_BYTES = 64 * 1024
+
+
+class Asked(NamedTuple):
+    reach: Reach
+    session_id: UUID
+    messages: Sequence[Message]
+
+
+class _Append(NamedTuple):
+    """An append of a batch: who waits for it, and how far it is."""
+
+    request: Request[Asked, list[Message]]
+    one: OneAppend
+
+    @property
+    def session_id(self) -> UUID:
+        return self.request.asked.session_id
 
 
 class AppendLog:
-    """Appends to logs, one append of this process at a time for each session.
+    """Appends to logs, one batch of this process at a time.
 
-    Another process may append to the same session meanwhile: whoever meets a number
-    that is taken goes on behind it. `entries` must show the latest ones: whoever clashes
-    with an entry has to find it, also before a majority has it.
+    `entries` must show the latest ones: whoever clashes with an entry has to find it,
+    also before a majority has it.
     """
 
     def __init__(self, heads: Heads, entries: Entries, *, deadline_s: float) -> None:
         self._heads = heads
         self._entries = entries
-        self._deadline_s = deadline_s
-        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._known = KnownHeads()
+        self._gatherer: Gatherer[Asked, list[Message]] = Gatherer(
+            self._commit,
+            max_batch=MAX_BATCH,
+            max_batch_bytes=MAX_BATCH_BYTES,
+            max_queue=MAX_QUEUE,
+            deadline_s=deadline_s,
+        )
 
     async def append(
         self, reach: Reach, session_id: UUID, messages: Sequence[Message]
     ) -> list[Message]:
         """Keep what `SessionStore.append` promises."""
-        turn = self._turns.setdefault(session_id, asyncio.Lock())
+        asked = Asked(reach, session_id, messages)
+        return await self._gatherer.ask(asked, sum(map(_size_bytes, messages)))
+
+    async def _commit(self, requests: Sequence[Request[Asked, list[Message]]]) -> None:
+        """Insert all messages, move all heads, answer; then settle what met somebody else."""
+        appends = await self._with_heads(requests)
         try:
-            async with asyncio.timeout(self._deadline_s), turn:
-                head = await self._heads.load(reach, session_id)
-                return await _Append(self._heads, self._entries, head, messages).run()
-        except TimeoutError:
-            raise OutcomeUnknown from None
-
-
-class _Append:
-    """One append on its way: each message has `seq` 0 until it is stored."""
-
-    def __init__(
-        self, heads: Heads, entries: Entries, head: Session, messages: Sequence[Message]
-    ) -> None:
-        self._heads = heads
-        self._entries = entries
-        self._head = head
-        self._messages = list(messages)
-        self._next_seq = head.end + 1
-
-    async def run(self) -> list[Message]:
-        if len(self._messages) > 1:
-            # A key in the middle that is taken must refuse the beginning, too.
-            await self._find_replayed()
-        for _ in range(MAX_ROUNDS):
-            if not await self._store_pending():
-                await self._find_replayed()
-                await self._find_end()
-            elif await self._move_head():
-                return self._messages
-        raise StoreUnavailable("Too many writers append to this session at once.")
-
-    @property
-    def _pending(self) -> list[int]:
-        return [i for i, message in enumerate(self._messages) if not message.seq]
-
-    async def _store_pending(self) -> bool:
-        """Insert what is not stored yet at the end; False when a number or key was taken."""
-        pending = self._pending
-        if not pending:
-            return True
-        numbered = [
-            self._messages[i].model_copy(update={"seq": self._next_seq + offset})
-            for offset, i in enumerate(pending)
-        ]
-        stored = await self._entries.insert(self._head.id, numbered)
-        for i, message in zip(pending[:stored], numbered, strict=False):
-            self._messages[i] = message
-        self._next_seq += stored
-        return stored == len(pending)
-
-    async def _find_replayed(self) -> None:
-        """Take over pending messages that an earlier attempt with the same key stored."""
-        keys = {self._messages[i].client_key: i for i in self._pending}
-        given = [key for key in keys if key is not None]
-        if not given:
-            return
-        for stored in await self._entries.with_keys(self._head.id, given):
-            i = keys[stored.client_key]
-            if not _same_content(stored, self._messages[i]):
-                raise IdempotencyKeyReused
-            self._messages[i] = stored
-
-    async def _find_end(self) -> None:
-        """Find the true end of the log: the head may lag behind it, or be older than a clear."""
-        last_seq = await self._entries.last_seq(self._head.id)
-        await self._reload_head()
-        self._next_seq = max(last_seq, self._head.end) + 1
-
-    async def _move_head(self) -> bool:
-        """Make the head show the messages; False when a clear took their numbers meanwhile.
-
-        Also for a replay: the write returns only when all that came before it is durable.
-        """
-        seqs = [message.seq for message in self._messages]
-        last = max(self._messages, key=lambda message: message.seq)
-        with changing():
-            if await self._heads.move(self._head, first_seq=min(seqs), last=last):
-                return True
-        await self._reload_head()
-        if min(seqs) >= self._head.start:
-            return True
-        await self._take_back(before=self._head.start)
-        await self._find_end()
-        return False
-
-    async def _reload_head(self) -> None:
-        """Load the head again; when it was deleted meanwhile, leave nothing behind."""
-        try:
-            self._head = await self._heads.load(Reach(user_id=self._head.user_id), self._head.id)
-        except SessionNotFound:
-            await self._take_back(before=self._next_seq)
+            await self._insert([a for a in appends if not a.one.must_look_first])
+            await self._move_heads([a for a in appends if a.one.is_stored])
+        except StoreUnavailable:
+            for append in appends:
+                if append.one.is_begun:
+                    append.request.refuse(OutcomeUnknown())
             raise
+        unsettled = [a for a in appends if not a.request.future.done()]
+        if unsettled:
+            # Somebody else writes here, too: look at the heads before the next batches.
+            self._known.distrust()
+            await self._settle(unsettled)
 
-    async def _take_back(self, *, before: int) -> None:
-        taken = [i for i, message in enumerate(self._messages) if 0 < message.seq < before]
-        await self._entries.remove(self._head.id, [self._messages[i].seq for i in taken])
-        for i in taken:
-            self._messages[i] = self._messages[i].model_copy(update={"seq": 0})
+    async def _with_heads(self, requests: Sequence[Request[Asked, list[Message]]]) -> list[_Append]:
+        """Return the appends that find their session in reach; refuse the others."""
+        heads = self._known.among({request.asked.session_id for request in requests})
+        asked = [request.asked for request in requests if request.asked.session_id not in heads]
+        if asked:
+            heads |= await self._heads.load_each([(a.session_id, owner_in(a.reach)) for a in asked])
+        appends = []
+        for request in requests:
+            reach, session_id, messages = request.asked
+            head = heads.get(session_id)
+            if head and reach.covers(user_id=head.user_id, agent_id=head.agent_id):
+                one = OneAppend(self._heads, self._entries, head, messages)
+                appends.append(_Append(request, one))
+            else:
+                request.refuse(SessionNotFound())
+        return appends
+
+    async def _insert(self, appends: list[_Append]) -> None:
+        """Insert all messages in the order of the appends.
+
+        What met a taken number or key stays out, with the rest of its session: a number
+        must not be used before the one below it.
+        """
+        ends = {append.session_id: append.one.head.end for append in appends}
+        while appends:
+            planned = _numbered(appends, ends)
+            stored = await self._entries.insert_all(
+                [(a.session_id, message) for a, messages in planned for message in messages]
+            )
+            for append, messages in planned:
+                accepted = messages[:stored]
+                stored -= len(accepted)
+                append.one.accept(accepted)
+                ends[append.session_id] += len(accepted)
+            rest = [append for append in appends if not append.one.is_stored]
+            appends = [append for append in rest if append.session_id != rest[0].session_id]
+
+    async def _move_heads(self, appends: list[_Append]) -> None:
+        """Move the head of each session behind its last message, and answer its appends."""
+        if not appends:
+            return
+        moves: dict[UUID, Move] = {}
+        for append in appends:
+            earlier = moves.get(append.session_id, append.one.move)
+            moves[append.session_id] = earlier.joined(append.one.move)
+        moved = await self._heads.move_all(moves)
+        for head in moved.values():
+            self._known.put(head)
+        for append in appends:
+            if append.session_id in moved:
+                append.request.answer(append.one.messages)
+
+    async def _settle(self, appends: list[_Append]) -> None:
+        """Finish these on their own, those of one session in their order."""
+        by_session = sorted(appends, key=lambda append: append.session_id)
+        groups = groupby(by_session, key=lambda append: append.session_id)
+        await asyncio.gather(*(_settle_in_turn(list(group)) for _, group in groups))
 
 
-def _same_content(stored: Message, sent: Message) -> bool:
-    return all(getattr(stored, field) == getattr(sent, field) for field in NewMessage.model_fields)
+async def _settle_in_turn(appends: list[_Append]) -> None:
+    for request, one in appends:
+        try:
+            request.answer(await one.settle())
+        except DomainError as error:
+            request.refuse(error)
+
+
+def _numbered(appends: list[_Append], ends: dict[UUID, int]) -> list[tuple[_Append, list[Message]]]:
+    """Return the messages of each append with the next numbers of its session."""
+    next_seqs = {session_id: end + 1 for session_id, end in ends.items()}
+    planned = []
+    for append in appends:
+        messages = append.one.numbered_from(next_seqs[append.session_id])
+        next_seqs[append.session_id] += len(messages)
+        planned.append((append, messages))
+    return planned
+
+
+def _size_bytes(message: Message) -> int:
+    """Estimate, without encoding, what a message adds to a batch."""
+    if isinstance(message.content, str) and message.tool_calls is None:
+        return len(message.content)
+    return STRUCTURED_BYTES

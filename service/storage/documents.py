@@ -7,6 +7,7 @@ Free-form JSON of clients (metadata, tool calls, content parts) is kept as JSON 
 comes back exactly as it was sent, and none of its keys can ever mean something to MongoDB.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -150,12 +151,13 @@ def moved_head(last: Message) -> Document:
 def changed_head(session: Session, *, cleared: bool) -> Document:
     """Return the update that changes what may be changed; the end stays as it is."""
     fields = _changeable(session)
+    latest = {"last_active": fields.pop("last_active")}
     if not cleared:
         # An append under way may be moving these two.
         del fields["preview"], fields["start"]
     else:
         fields["sweep_from"] = utc_now()
-    update = {"$set": _without_none(fields), "$inc": {"revision": 1}}
+    update = {"$set": _without_none(fields), "$max": latest, "$inc": {"revision": 1}}
     absent = {field: "" for field, value in fields.items() if value is None}
     return {**update, "$unset": absent} if absent else update
 
@@ -183,8 +185,32 @@ def in_log(session_id: UUID, seqs: range) -> Document:
     }
 
 
+def places(session_id: UUID, seqs: Sequence[int]) -> Document:
+    """Return the filter for single places of a log."""
+    ids = [entry_id(session_id, seq) for seq in seqs]
+    return {"_id.s": Binary.from_uuid(session_id), "_id": {"$in": ids}}
+
+
 def with_keys(session_id: UUID, client_keys: list[str]) -> Document:
     return {"_id.s": Binary.from_uuid(session_id), "client_key": {"$in": client_keys}}
+
+
+def heads_of(owners: Mapping[UUID, str | None]) -> Document:
+    """Return the filter for live heads, routed by their owners where all are known."""
+    heads = {"_id": {"$in": [Binary.from_uuid(session_id) for session_id in owners]}, **LIVE}
+    user_ids = set(owners.values())
+    return heads if None in user_ids else {**heads, "user_id": {"$in": sorted(map(str, user_ids))}}
+
+
+def behind(head: Session, first_seq: int, last_seq: int) -> Document:
+    """Return the filter for a live head that can show these messages and does not yet."""
+    return {
+        "_id": Binary.from_uuid(head.id),
+        "user_id": head.user_id,
+        **LIVE,
+        "start": {"$lte": first_seq},
+        "end": {"$lt": last_seq},
+    }
 
 
 def unchanged(head: Document, *, cleared: bool) -> Document:
@@ -194,14 +220,19 @@ def unchanged(head: Document, *, cleared: bool) -> Document:
 
 
 def selected(reach: Reach, of: Selection) -> Document:
-    """Return the filter for a list; its owner fields, in this order, name the index behind it."""
+    """Return the filter for a list; its owner fields, in this order, name the index behind it.
+
+    What an agent's scope brings into reach is shown when that agent is selected.
+    """
+    own_user_id = None if of.agent_id in reach.agent_ids else reach.user_id
     filters = {
-        "user_id": of.user_id or reach.user_id,
+        "user_id": of.user_id or own_user_id,
         "agent_id": of.agent_id,
         "is_test": of.tests_only or None,
         "metadata_terms": {"$all": terms} if (terms := metadata_terms(of.metadata)) else None,
     }
-    return _without_none(filters) | LIVE
+    in_reach = _in_reach(reach)
+    return _without_none(filters) | LIVE | ({"$and": [in_reach]} if in_reach else {})
 
 
 def head_of(session_id: UUID, reach: Reach) -> Document:

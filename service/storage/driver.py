@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.read_concern import ReadConcern
 
 from config.settings import Settings, give_motor_workers
@@ -52,9 +52,21 @@ class Collection(Protocol):
 
     async def insert_one(self, document: Document) -> object: ...
 
-    async def insert_many(self, documents: Sequence[Document]) -> object: ...
+    async def insert_many(
+        self, documents: Sequence[Document], *, ordered: bool = True
+    ) -> object: ...
 
     async def update_one(self, filter: Filter, update: Filter) -> UpdateResult: ...  # noqa: A002
+
+    async def bulk_write(self, requests: Sequence[UpdateOne], *, ordered: bool) -> UpdateResult: ...
+
+    async def find_one_and_update(
+        self,
+        filter: Filter,  # noqa: A002  The drivers name it so.
+        update: Filter,
+        *,
+        return_document: bool,
+    ) -> Document | None: ...
 
     async def delete_one(self, filter: Filter) -> object: ...  # noqa: A002
 

@@ -9,13 +9,12 @@ from service.domain.models import Message, Session
 from service.domain.window import Window, seqs_in
 from service.storage import documents
 from service.storage.driver import Collection, Document
-from service.storage.errors import changing, reading
+from service.storage.errors import changing, duplicates_in, reading
 
 AFTER_ALL_SEQS = 2**62
 ALL_SEQS = range(1, AFTER_ALL_SEQS)
 PURGE_BATCH = 10_000
 PRIMARY_INDEX = "_id_"
-DUPLICATE_KEY_CODE = 11000
 
 
 class Entries:
@@ -37,20 +36,19 @@ class Entries:
             found = self._history.find(documents.with_keys(session_id, client_keys))
             return [documents.from_entry(entry) for entry in await found.to_list()]
 
-    async def insert(self, session_id: UUID, messages: Sequence[Message]) -> int:
+    async def insert_all(self, messages: Sequence[tuple[UUID, Message]]) -> int:
         """Return how many were inserted, in order, before one met a taken number or key."""
-        entries = [documents.to_entry(session_id, message) for message in messages]
+        entries = [documents.to_entry(session_id, message) for session_id, message in messages]
         with changing():
             try:
                 await self._history.insert_many(entries)
             except BulkWriteError as error:
-                return _inserted_before_duplicate(error)
+                return min(duplicates_in(error))
         return len(entries)
 
     async def remove(self, session_id: UUID, seqs: Sequence[int]) -> None:
-        ids = [documents.entry_id(session_id, seq) for seq in seqs]
         with changing():
-            await self._history.delete_many({"_id": {"$in": ids}})
+            await self._history.delete_many(documents.places(session_id, seqs))
 
     async def newest_of_each(self, sessions: Sequence[Session], limit: int) -> list[Document]:
         """Return the entries in the newest windows of all sessions, each log ascending."""
@@ -87,10 +85,3 @@ class Entries:
         with reading():
             found = self._history.find(log, sort=[("_id", direction)], limit=limit)
             return await found.hint(PRIMARY_INDEX).to_list()
-
-
-def _inserted_before_duplicate(error: BulkWriteError) -> int:
-    first: Document = (error.details.get("writeErrors") or [{}])[0]
-    if first.get("code") != DUPLICATE_KEY_CODE:
-        raise error
-    return int(first["index"])

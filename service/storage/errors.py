@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pymongo.errors import (
+    BulkWriteError,
     PyMongoError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
 )
 
 from service.domain.errors import OutcomeUnknown, StoreUnavailable
+from service.storage.driver import Document
+
+DUPLICATE_KEY_CODE = 11000
 
 logger = logging.getLogger(__name__)
 
@@ -43,3 +47,12 @@ def _log(error: PyMongoError) -> None:
     logger.warning(
         "database call failed: %s (code %s)", type(error).__name__, getattr(error, "code", None)
     )
+
+
+def duplicates_in(error: BulkWriteError) -> dict[int, Document]:
+    """Return which of the inserts met a taken key, by their place; other errors go on."""
+    failed: list[Document] = error.details.get("writeErrors", [])
+    others = [failure for failure in failed if failure.get("code") != DUPLICATE_KEY_CODE]
+    if others or not failed or error.details.get("writeConcernErrors"):
+        raise error
+    return {int(failure["index"]): failure for failure in failed}

@@ -1,7 +1,10 @@
 """The heads: one small document a session, and the only thing that says a session exists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
+
+from pymongo import ReturnDocument, UpdateOne
 
 from service.domain.access import Reach
 from service.domain.errors import SessionNotFound, StoreUnavailable
@@ -9,25 +12,69 @@ from service.domain.models import Message, Session
 from service.storage import documents
 from service.storage.driver import Collection, Document
 from service.storage.errors import changing, reading
+from service.storage.gather import Gatherer, Request
 
 MAX_ROUNDS = 100
+MAX_LOADS = 500
+MAX_WAITING_LOADS = 10_000
+LOAD_DEADLINE_S = 20
+
+# A session, and whose it is where that is known: a sharded cluster is asked only there.
+Wanted = tuple[UUID, str | None]
+
+
+class Move(NamedTuple):
+    """New messages of a session, which its head shall show: the first number, the last message."""
+
+    head: Session
+    first_seq: int
+    last: Message
+
+    def joined(self, later: "Move") -> "Move":
+        return Move(
+            self.head,
+            min(self.first_seq, later.first_seq),
+            max(self.last, later.last, key=lambda message: message.seq),
+        )
 
 
 class Heads:
     def __init__(self, sessions: Collection) -> None:
         self._sessions = sessions
+        self._loads: Gatherer[Wanted, Session | None] = Gatherer(
+            self._load_batch,
+            max_batch=MAX_LOADS,
+            max_batch_bytes=MAX_LOADS,
+            max_queue=MAX_WAITING_LOADS,
+            deadline_s=LOAD_DEADLINE_S,
+        )
 
     async def load(self, reach: Reach, session_id: UUID) -> Session:
-        """Return the live head.
+        """Return the live head. Who asks at the same time shares one read.
 
         Raises:
             SessionNotFound: no such session in reach.
         """
-        with reading():
-            head = await self._sessions.find_one(documents.head_of(session_id, reach))
-        if head is None:
+        head = await self._loads.ask((session_id, owner_in(reach)))
+        if head is None or not reach.covers(user_id=head.user_id, agent_id=head.agent_id):
             raise SessionNotFound
-        return documents.from_head(head)
+        return head
+
+    async def load_each(self, wanted: Sequence[Wanted]) -> dict[UUID, Session]:
+        """Return the live ones of these heads; the caller checks that they are in reach."""
+        owners: dict[UUID, str | None] = {}
+        for session_id, owner_id in wanted:
+            # Two callers may name different owners, of whom one is wrong: then ask everywhere.
+            same = owners.setdefault(session_id, owner_id) == owner_id
+            owners[session_id] = owner_id if same else None
+        with reading():
+            heads = await self._sessions.find(documents.heads_of(owners)).to_list()
+        return {session.id: session for session in map(documents.from_head, heads)}
+
+    async def _load_batch(self, requests: Sequence[Request[Wanted, Session | None]]) -> None:
+        heads = await self.load_each([request.asked for request in requests])
+        for request in requests:
+            request.answer(heads.get(request.asked[0]))
 
     async def change(
         self, reach: Reach, session_id: UUID, change: Callable[[Session], Session]
@@ -47,28 +94,52 @@ class Heads:
             session = documents.from_head(head)
             changed = change(session)
             cleared = changed.start > session.start
-            if await self._replace(head, changed, cleared=cleared):
-                return changed, cleared
+            replaced = await self._replace(head, changed, cleared=cleared)
+            if replaced is not None:
+                return documents.from_head(replaced), cleared
         raise StoreUnavailable("Too many changes are made to this session at once.")
 
-    async def _replace(self, head: Document, changed: Session, *, cleared: bool) -> bool:
+    async def _replace(self, head: Document, changed: Session, *, cleared: bool) -> Document | None:
         with changing():
-            done = await self._sessions.update_one(
+            return await self._sessions.find_one_and_update(
                 documents.unchanged(head, cleared=cleared),
                 documents.changed_head(changed, cleared=cleared),
+                return_document=ReturnDocument.AFTER,
             )
-        return done.matched_count == 1
 
-    async def move(self, head: Session, *, first_seq: int, last: Message) -> bool:
-        """Move the end to `last`, and say whether the head was there to be moved.
+    async def move_all(self, moves: Mapping[UUID, Move]) -> dict[UUID, Session]:
+        """Move the ends of these sessions; return the heads that show their messages now.
 
-        False when the session is deleted, when its log was cleared up to `first_seq`, or
-        when the end is there or further already.
+        A session is left out when it is deleted, or when its log was cleared up to the
+        first of the messages. Returns when all that came before it is durable.
         """
-        live_and_behind = {
-            **documents.head_of(head.id, Reach(user_id=head.user_id)),
-            "start": {"$lte": first_seq},
-            "end": {"$lt": last.seq},
+        with changing():
+            matched = await self._write(list(moves.values()))
+        if matched == len(moves):
+            return {
+                id_: move.head.model_copy(update={"end": move.last.seq})
+                for id_, move in moves.items()
+            }
+        # Another process may have moved an end there, or further, already.
+        now = await self.load_each([(id_, move.head.user_id) for id_, move in moves.items()])
+        return {
+            id_: now[id_]
+            for id_, move in moves.items()
+            if id_ in now and now[id_].start <= move.first_seq and now[id_].end >= move.last.seq
         }
-        moved = await self._sessions.update_one(live_and_behind, documents.moved_head(last))
-        return moved.matched_count == 1
+
+    async def _write(self, moves: Sequence[Move]) -> int:
+        """Write the moves in one call; return how many found their head live and behind."""
+        updates = [
+            (documents.behind(m.head, m.first_seq, m.last.seq), documents.moved_head(m.last))
+            for m in moves
+        ]
+        if len(updates) == 1:
+            return (await self._sessions.update_one(*updates[0])).matched_count
+        operations = [UpdateOne(*update) for update in updates]
+        return (await self._sessions.bulk_write(operations, ordered=False)).matched_count
+
+
+def owner_in(reach: Reach) -> str | None:
+    """Return whose sessions are in reach, if they are one user's only."""
+    return None if reach.agent_ids else reach.user_id

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from bson import Binary
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from service.domain.access import Reach
 from service.domain.errors import (
@@ -21,12 +21,15 @@ from service.storage import documents
 from service.storage.append_log import AppendLog
 from service.storage.driver import Database, Document, latest
 from service.storage.entries import AFTER_ALL_SEQS, Entries
-from service.storage.errors import changing, reading
+from service.storage.errors import changing, duplicates_in, reading
+from service.storage.gather import Gatherer, Request
 from service.storage.heads import Heads
 from service.storage.indexes import HISTORY, SESSIONS, ensure_indexes, list_index
 
 READ_ROUNDS = 5
 SCAN_BATCH = 200
+MAX_CREATES = 100
+MAX_WAITING_CREATES = 5000
 SWEEP_BATCH = 100
 
 
@@ -41,6 +44,13 @@ class MongoSessionStore:
         self._log = AppendLog(
             self._heads, Entries(latest(database, HISTORY)), deadline_s=append_deadline_s
         )
+        self._creates: Gatherer[Session, None] = Gatherer(
+            self._create_batch,
+            max_batch=MAX_CREATES,
+            max_batch_bytes=MAX_CREATES,
+            max_queue=MAX_WAITING_CREATES,
+            deadline_s=append_deadline_s,
+        )
         self.is_prepared = False
 
     async def prepare(self) -> None:
@@ -51,11 +61,7 @@ class MongoSessionStore:
 
     async def create(self, session: Session) -> None:
         self._require_prepared()
-        with changing():
-            try:
-                await self._sessions.insert_one(documents.to_head(session))
-            except DuplicateKeyError as error:
-                raise _taken(session, error) from None
+        await self._creates.ask(session)
 
     async def get(self, reach: Reach, session_id: UUID) -> Session:
         return await self._heads.load(reach, session_id)
@@ -170,13 +176,26 @@ class MongoSessionStore:
         with suppress(StoreUnavailable):
             await self._entries.purge_some(session_id, before=before)
 
+    async def _create_batch(self, requests: Sequence[Request[Session, None]]) -> None:
+        taken: dict[int, SessionKeyTaken | SessionIdTaken] = {}
+        heads = [documents.to_head(request.asked) for request in requests]
+        with changing():
+            try:
+                await self._sessions.insert_many(heads, ordered=False)
+            except BulkWriteError as error:
+                taken = {i: _taken(requests[i].asked, e) for i, e in duplicates_in(error).items()}
+        for i, request in enumerate(requests):
+            if i in taken:
+                request.refuse(taken[i])
+            else:
+                request.answer(None)
+
     def _require_prepared(self) -> None:
         if not self.is_prepared:
             raise StoreUnavailable("The service is still preparing its database.")
 
 
-def _taken(session: Session, error: DuplicateKeyError) -> SessionKeyTaken | SessionIdTaken:
-    pattern = (error.details or {}).get("keyPattern", {})
-    if session.key is not None and "key" in pattern:
+def _taken(session: Session, duplicate: Document) -> SessionKeyTaken | SessionIdTaken:
+    if session.key is not None and "_id" not in duplicate.get("keyPattern", ()):
         return SessionKeyTaken(session.key)
     return SessionIdTaken(session.id)

@@ -1,0 +1,124 @@
+"""Requests that come at the same time share one call: the cost of a call is the cost of a request.
+
+Nobody waits for a timer. An idle gatherer starts at once; what comes while a batch is
+under way goes out together as the next one.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+from service.domain.errors import DomainError, OutcomeUnknown, StoreBusy, StoreUnavailable
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+logger = logging.getLogger(__name__)
+
+
+class Request(Generic[Asked, Answer]):
+    """One request in a batch; `answer` or `refuse` it exactly once, or not at all."""
+
+    def __init__(self, asked: Asked, size_bytes: int) -> None:
+        self.asked = asked
+        self.size_bytes = size_bytes
+        self.future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def answer(self, answer: Answer) -> None:
+        if not self.future.done():
+            self.future.set_result(answer)
+
+    def refuse(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Gatherer(Generic[Asked, Answer]):
+    """Hands requests to `commit` in batches, in their order and one batch at a time.
+
+    A batch holds at most `max_batch` requests and about `max_batch_bytes`. Whoever asks
+    while a batch is under way gets into a later one, so `commit` begins after every one
+    of its requests. When it raises, that is the answer to all it has not answered, and
+    the queue is told that the database is away.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Request[Asked, Answer]]], Awaitable[None]],
+        *,
+        max_batch: int,
+        max_batch_bytes: int,
+        max_queue: int,
+        deadline_s: float,
+    ) -> None:
+        self._commit = commit
+        self._max_batch = max_batch
+        self._max_batch_bytes = max_batch_bytes
+        self._max_queue = max_queue
+        self._deadline_s = deadline_s
+        self._queue: deque[Request[Asked, Answer]] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def ask(self, asked: Asked, size_bytes: int = 0) -> Answer:
+        """Return what the batch answers.
+
+        Raises:
+            StoreBusy: the queue is full; nothing was done.
+            StoreUnavailable: the deadline passed in the queue; nothing was done.
+            OutcomeUnknown: the deadline passed in a batch.
+        """
+        if len(self._queue) >= self._max_queue:
+            raise StoreBusy
+        request: Request[Asked, Answer] = Request(asked, size_bytes)
+        self._queue.append(request)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        try:
+            # A caller that hangs up leaves its batch alone.
+            async with asyncio.timeout(self._deadline_s):
+                return await asyncio.shield(request.future)
+        except TimeoutError:
+            if request in self._queue:
+                self._queue.remove(request)
+                raise StoreUnavailable from None
+            raise OutcomeUnknown from None
+
+    async def _run(self) -> None:
+        try:
+            while self._queue:
+                await self._commit_one(self._next_batch())
+        finally:
+            self._task = None
+
+    def _next_batch(self) -> list[Request[Asked, Answer]]:
+        batch = [self._queue.popleft()]
+        size_bytes = batch[0].size_bytes
+        while self._queue and len(batch) < self._max_batch:
+            size_bytes += self._queue[0].size_bytes
+            if size_bytes > self._max_batch_bytes:
+                break
+            batch.append(self._queue.popleft())
+        return batch
+
+    async def _commit_one(self, batch: list[Request[Asked, Answer]]) -> None:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._commit(batch)
+        except StoreUnavailable as error:
+            # Who waits behind a database that is away need not wait for the next timeout.
+            _refuse(batch, error)
+            _refuse(self._queue, StoreUnavailable())
+            self._queue.clear()
+        except TimeoutError:
+            _refuse(batch, OutcomeUnknown())
+        except Exception:
+            # A mistake of ours must not leave the callers waiting, nor end the gatherer.
+            logger.exception("a batch failed")
+            _refuse(batch, OutcomeUnknown())
+
+
+def _refuse(requests: Iterable[Request[Asked, Answer]], error: DomainError) -> None:
+    for request in requests:
+        request.refuse(error)

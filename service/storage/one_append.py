@@ -1,0 +1,140 @@
+"""One append on its way into the log: messages first, under the unique number, then the head.
+
+A crash in between leaves messages the head does not know yet. They were never
+acknowledged; the next append finds them and goes on behind them. So there is never a
+gap, and nothing acknowledged is ever lost (decision 0002).
+"""
+
+from collections.abc import Sequence
+
+from service.domain.access import Reach
+from service.domain.errors import (
+    IdempotencyKeyReused,
+    OutcomeUnknown,
+    SessionNotFound,
+    StoreUnavailable,
+)
+from service.domain.models import Message, NewMessage, Session
+from service.storage.entries import Entries
+from service.storage.heads import Heads, Move
+
+MAX_ROUNDS = 100
+
+
+class OneAppend:
+    """The state of an append: each message has `seq` 0 until it is stored."""
+
+    def __init__(
+        self, heads: Heads, entries: Entries, head: Session, messages: Sequence[Message]
+    ) -> None:
+        self._heads = heads
+        self._entries = entries
+        self.head = head
+        self.messages = list(messages)
+
+    @property
+    def is_stored(self) -> bool:
+        return all(message.seq for message in self.messages)
+
+    @property
+    def is_begun(self) -> bool:
+        return any(message.seq for message in self.messages)
+
+    @property
+    def must_look_first(self) -> bool:
+        """Whether a key in the middle could be taken, which must refuse the beginning, too."""
+        return len(self.messages) > 1 and any(message.client_key for message in self.messages)
+
+    @property
+    def move(self) -> Move:
+        seqs = [message.seq for message in self.messages]
+        return Move(self.head, min(seqs), max(self.messages, key=lambda message: message.seq))
+
+    def numbered_from(self, next_seq: int) -> list[Message]:
+        """Return what is not stored yet, with the numbers from `next_seq` on."""
+        pending = [self.messages[i] for i in self._pending]
+        return [m.model_copy(update={"seq": seq}) for seq, m in enumerate(pending, next_seq)]
+
+    def accept(self, stored: Sequence[Message]) -> None:
+        """Take over the first pending messages as they were stored."""
+        for i, message in zip(self._pending, stored, strict=False):
+            self.messages[i] = message
+
+    async def settle(self) -> list[Message]:
+        """Finish the append, whoever else writes; return its messages.
+
+        Raises:
+            SessionNotFound: the session was deleted; nothing is left behind.
+            IdempotencyKeyReused: a key is there with other content.
+            StoreUnavailable, OutcomeUnknown: the database stopped answering.
+        """
+        try:
+            return await self._settle()
+        except StoreUnavailable:
+            if self.is_begun:
+                # What is stored is shown as soon as somebody appends behind it.
+                raise OutcomeUnknown from None
+            raise
+
+    async def _settle(self) -> list[Message]:
+        for _ in range(MAX_ROUNDS):
+            if not self.is_stored:
+                await self._find_replayed()
+            if not self.is_stored:
+                numbered = self.numbered_from(await self._end() + 1)
+                entries = [(self.head.id, message) for message in numbered]
+                self.accept(numbered[: await self._entries.insert_all(entries)])
+            if self.is_stored and await self._move_head():
+                return self.messages
+        raise StoreUnavailable("Too many writers append to this session at once.")
+
+    @property
+    def _pending(self) -> list[int]:
+        return [i for i, message in enumerate(self.messages) if not message.seq]
+
+    async def _find_replayed(self) -> None:
+        """Take over pending messages that an earlier attempt with the same key stored."""
+        keys = {self.messages[i].client_key: i for i in self._pending}
+        given = [key for key in keys if key is not None]
+        if not given:
+            return
+        for stored in await self._entries.with_keys(self.head.id, given):
+            i = keys[stored.client_key]
+            if not _same_content(stored, self.messages[i]):
+                raise IdempotencyKeyReused
+            self.messages[i] = stored
+
+    async def _end(self) -> int:
+        """Return the true end of the log: the head may lag behind, or be older than a clear."""
+        last_seq = await self._entries.last_seq(self.head.id)
+        await self._reload_head()
+        return max(last_seq, self.head.end)
+
+    async def _move_head(self) -> bool:
+        """Make the head show the messages; False when a clear took their numbers meanwhile.
+
+        Also for a replay: the write returns only when all that came before it is durable.
+        """
+        if await self._heads.move_all({self.head.id: self.move}):
+            return True
+        await self._reload_head()
+        await self._take_back(before=self.head.start)
+        return False
+
+    async def _reload_head(self) -> None:
+        """Load the head again; when it was deleted meanwhile, leave nothing behind."""
+        try:
+            self.head = await self._heads.load(Reach(user_id=self.head.user_id), self.head.id)
+        except SessionNotFound:
+            await self._take_back(before=max(message.seq for message in self.messages) + 1)
+            raise
+
+    async def _take_back(self, *, before: int) -> None:
+        taken = [i for i, message in enumerate(self.messages) if 0 < message.seq < before]
+        await self._entries.remove(self.head.id, [self.messages[i].seq for i in taken])
+        for i in taken:
+            self.messages[i] = self.messages[i].model_copy(update={"seq": 0})
+
+
+def _same_content(stored: Message, sent: Message) -> bool:
+    return all(getattr(stored, field) == getattr(sent, field) for field in NewMessage.model_fields)

@@ -1,0 +1,132 @@
+"""Sessions and messages of the store's tests, and a look at what is stored."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from bson import Binary
+
+from service.domain.access import Reach
+from service.domain.models import Message, Role, Session
+from service.domain.window import Window
+from service.storage import documents
+from service.storage.append_log import AppendLog
+from service.storage.driver import Database
+from service.storage.entries import Entries
+from service.storage.heads import Heads, Move
+from service.storage.indexes import HISTORY, SESSIONS
+from service.storage.mongo import MongoSessionStore
+
+ALICE = Reach(user_id="alice")
+BOB = Reach(user_id="bob")
+EVERYTHING = Window(limit=10_000)
+DEADLINE_S = 20.0
+
+Interruption = Callable[[], Awaitable[object]]
+
+
+def new_session(**fields: Any) -> Session:
+    return Session(**{"agent_id": "agent", "user_id": "alice"} | fields)
+
+
+def message(text: str = "hello", **fields: Any) -> Message:
+    return Message(**{"role": Role.USER, "content": text} | fields)
+
+
+def messages(texts: str) -> list[Message]:
+    """Return one message for each letter."""
+    return [message(text) for text in texts]
+
+
+def keyed(texts: str) -> list[Message]:
+    """Return one message for each letter, with the letter as its key."""
+    return [message(text, client_key=text) for text in texts]
+
+
+async def store_on(database: Database) -> MongoSessionStore:
+    store = MongoSessionStore(database, append_deadline_s=DEADLINE_S)
+    await store.prepare()
+    return store
+
+
+async def open_session(store: MongoSessionStore, texts: str = "", **fields: Any) -> Session:
+    """Create a session that holds one message for each letter."""
+    session = new_session(**fields)
+    await store.create(session)
+    if texts:
+        await store.append(Reach(user_id=session.user_id), session.id, messages(texts))
+    return session
+
+
+async def log_of(store: MongoSessionStore, session: Session) -> list[Message]:
+    """Return what anybody can read of the session."""
+    _, found = await store.read(Reach(user_id=session.user_id), session.id, EVERYTHING)
+    return found
+
+
+def texts_of(found: Sequence[Message]) -> str:
+    return "".join(str(message.content) for message in found)
+
+
+def seqs_of(found: Sequence[Message]) -> list[int]:
+    return [message.seq for message in found]
+
+
+async def stored_seqs(database: Database, session_id: UUID) -> list[int]:
+    """Return what is in the collection, shown or not."""
+    log = {"_id.s": Binary.from_uuid(session_id)}
+    entries = await database[HISTORY].find(log, sort=[("_id", 1)]).to_list()
+    return [entry["_id"]["n"] for entry in entries]
+
+
+async def stored_head(database: Database, session_id: UUID) -> Any:
+    return await database[SESSIONS].find_one({"_id": Binary.from_uuid(session_id)})
+
+
+async def leave_entries(
+    database: Database, session_id: UUID, left: Sequence[Message], *, first_seq: int
+) -> None:
+    """Store messages as a writer does that dies before it moves the head."""
+    numbered = [m.model_copy(update={"seq": seq}) for seq, m in enumerate(left, first_seq)]
+    entries = [documents.to_entry(session_id, m) for m in numbered]
+    await database[HISTORY].insert_many(entries)
+
+
+class InterruptedHeads(Heads):
+    """Heads of a process to which something happens just before it moves one."""
+
+    def __init__(self, database: Database, before_move: Interruption) -> None:
+        super().__init__(database[SESSIONS])
+        self._before_move = before_move
+
+    async def move_all(self, moves: Mapping[UUID, Move]) -> dict[UUID, Session]:
+        await self._before_move()
+        return await super().move_all(moves)
+
+
+class InterruptedEntries(Entries):
+    """Entries of a process to which something happens, once, just before it inserts one."""
+
+    def __init__(self, database: Database, before_insert: Interruption) -> None:
+        super().__init__(database[HISTORY])
+        self._before_insert: Interruption | None = before_insert
+
+    async def insert_all(self, messages: Sequence[tuple[UUID, Message]]) -> int:
+        if self._before_insert:
+            happening, self._before_insert = self._before_insert, None
+            await happening()
+        return await super().insert_all(messages)
+
+
+def log_interrupted_before_move(database: Database, happening: Interruption) -> AppendLog:
+    heads = InterruptedHeads(database, happening)
+    return AppendLog(heads, Entries(database[HISTORY]), deadline_s=DEADLINE_S)
+
+
+def log_interrupted_before_insert(database: Database, happening: Interruption) -> AppendLog:
+    entries = InterruptedEntries(database, happening)
+    return AppendLog(Heads(database[SESSIONS]), entries, deadline_s=DEADLINE_S)
+
+
+async def ids_of(sessions: AsyncIterator[Session]) -> list[UUID]:
+    return [session.id async for session in sessions]

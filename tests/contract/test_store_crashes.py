@@ -1,0 +1,114 @@
+"""Crashes: each point at which a writer can die is built, and the store goes on from there."""
+
+import pytest
+
+from service.domain.errors import OutcomeUnknown, StoreUnavailable
+from service.storage.driver import Database
+from service.storage.mongo import MongoSessionStore
+from tests.contract.building import (
+    ALICE,
+    keyed,
+    leave_entries,
+    log_interrupted_before_insert,
+    log_interrupted_before_move,
+    log_of,
+    messages,
+    open_session,
+    seqs_of,
+    stored_seqs,
+    texts_of,
+)
+
+
+async def lose_the_store() -> None:
+    raise StoreUnavailable
+
+
+async def test_an_append_after_a_crash_before_the_head_moved_goes_on_behind_it(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store, "ab")
+    await leave_entries(database, session.id, messages("cd"), first_seq=3)
+
+    appended = await store.append(ALICE, session.id, messages("e"))
+
+    assert [5] == seqs_of(appended)
+    assert "abcde" == texts_of(await log_of(store, session))
+
+
+async def test_an_append_of_many_goes_on_behind_a_crash_in_one_piece(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store)
+    await leave_entries(database, session.id, messages("a"), first_seq=1)
+
+    appended = await store.append(ALICE, session.id, keyed("xyz"))
+
+    assert [2, 3, 4] == seqs_of(appended)
+    assert "axyz" == texts_of(await log_of(store, session))
+
+
+async def test_the_head_counts_what_a_crash_left_once_it_is_shown(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store, "a")
+    await leave_entries(database, session.id, messages("b"), first_seq=2)
+    assert 1 == (await store.get(ALICE, session.id)).message_count
+
+    await store.append(ALICE, session.id, messages("c"))
+
+    assert 3 == (await store.get(ALICE, session.id)).message_count
+
+
+async def test_a_replay_after_such_a_crash_is_acknowledged_and_shown(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store, "a")
+    (left,) = keyed("b")
+    await leave_entries(database, session.id, [left], first_seq=2)
+
+    appended = await store.append(ALICE, session.id, keyed("b"))
+
+    assert [left.model_copy(update={"seq": 2})] == appended
+    assert "ab" == texts_of(await log_of(store, session))
+    assert [1, 2] == await stored_seqs(database, session.id)
+
+
+async def test_a_replay_shows_its_message_also_when_it_is_not_the_last_one_left(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store)
+    await leave_entries(database, session.id, keyed("abc"), first_seq=1)
+
+    await store.append(ALICE, session.id, keyed("a"))
+
+    assert "a" == texts_of(await log_of(store, session))
+    await store.append(ALICE, session.id, messages("d"))
+    assert "abcd" == texts_of(await log_of(store, session))
+
+
+@pytest.mark.parametrize("texts", ["b", "bc"])
+async def test_a_store_lost_between_messages_and_head_leaves_the_outcome_unknown(
+    store: MongoSessionStore, database: Database, texts: str
+) -> None:
+    session = await open_session(store, "a")
+    dying = log_interrupted_before_move(database, lose_the_store)
+
+    with pytest.raises(OutcomeUnknown):
+        await dying.append(ALICE, session.id, keyed(texts))
+
+    await store.append(ALICE, session.id, keyed(texts))
+    assert f"a{texts}" == texts_of(await log_of(store, session))
+
+
+async def test_a_store_lost_before_the_messages_tells_that_nothing_was_changed(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store, "a")
+    dying = log_interrupted_before_insert(database, lose_the_store)
+
+    with pytest.raises(StoreUnavailable) as refusal:
+        await dying.append(ALICE, session.id, messages("b"))
+
+    assert not isinstance(refusal.value, OutcomeUnknown)
+    assert [1] == await stored_seqs(database, session.id)

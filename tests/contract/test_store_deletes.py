@@ -1,0 +1,211 @@
+"""Deletes: for good from the acknowledgement on, and finished by the sweep."""
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from service.domain.errors import SessionNotFound
+from service.domain.models import utc_now
+from service.storage.driver import Database
+from service.storage.entries import PURGE_BATCH
+from service.storage.mongo import SWEEP_BATCH, MongoSessionStore
+from tests.contract.building import (
+    ALICE,
+    EVERYTHING,
+    keyed,
+    leave_entries,
+    log_interrupted_before_insert,
+    log_interrupted_before_move,
+    log_of,
+    messages,
+    open_session,
+    stored_head,
+    stored_seqs,
+    texts_of,
+)
+
+SOON = utc_now() + timedelta(hours=1)
+
+
+async def test_everything_on_a_deleted_session_is_not_found(store: MongoSessionStore) -> None:
+    session = await open_session(store, "ab")
+
+    await store.delete(ALICE, session.id)
+
+    for call in (
+        store.get(ALICE, session.id),
+        store.read(ALICE, session.id, EVERYTHING),
+        store.append(ALICE, session.id, messages("c")),
+        store.update(ALICE, session.id, lambda head: head),
+        store.delete(ALICE, session.id),
+    ):
+        with pytest.raises(SessionNotFound):
+            await call
+
+
+async def test_a_delete_takes_the_messages_with_it(
+    store: MongoSessionStore, database: Database
+) -> None:
+    gone, kept = await open_session(store, "abc"), await open_session(store, "xyz")
+
+    await store.delete(ALICE, gone.id)
+
+    assert [] == await stored_seqs(database, gone.id)
+    assert "xyz" == texts_of(await log_of(store, kept))
+
+
+async def test_deleting_an_unknown_session_is_not_found(store: MongoSessionStore) -> None:
+    with pytest.raises(SessionNotFound):
+        await store.delete(ALICE, uuid4())
+
+
+async def test_one_of_many_who_delete_at_once_has_deleted(store: MongoSessionStore) -> None:
+    session = await open_session(store, "ab")
+
+    answers = await asyncio.gather(
+        *(store.delete(ALICE, session.id) for _ in range(5)), return_exceptions=True
+    )
+
+    assert 1 == answers.count(None)
+    assert 4 == sum(isinstance(answer, SessionNotFound) for answer in answers)
+
+
+async def test_the_key_of_a_deleted_session_is_free_again(store: MongoSessionStore) -> None:
+    gone = await open_session(store, key="k")
+    await store.delete(ALICE, gone.id)
+    assert await store.find_by_key("alice", "k") is None
+
+    new = await open_session(store, key="k")
+
+    assert new == await store.find_by_key("alice", "k")
+
+
+async def test_a_replay_on_a_deleted_session_is_not_found(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store)
+    await store.append(ALICE, session.id, keyed("a"))
+    await store.delete(ALICE, session.id)
+
+    with pytest.raises(SessionNotFound):
+        await store.append(ALICE, session.id, keyed("a"))
+
+    assert [] == await stored_seqs(database, session.id)
+
+
+@pytest.mark.parametrize("texts", ["x", "xyz"])
+async def test_messages_stored_while_the_session_is_deleted_are_taken_back(
+    store: MongoSessionStore, database: Database, texts: str
+) -> None:
+    session = await open_session(store, "ab")
+    late = log_interrupted_before_move(database, lambda: store.delete(ALICE, session.id))
+
+    with pytest.raises(SessionNotFound):
+        await late.append(ALICE, session.id, messages(texts))
+
+    assert [] == await stored_seqs(database, session.id)
+
+
+@pytest.mark.parametrize("texts", ["x", "xyz"])
+async def test_messages_that_come_after_the_delete_are_taken_back(
+    store: MongoSessionStore, database: Database, texts: str
+) -> None:
+    session = await open_session(store, "ab")
+    late = log_interrupted_before_insert(database, lambda: store.delete(ALICE, session.id))
+
+    with pytest.raises(SessionNotFound):
+        await late.append(ALICE, session.id, messages(texts))
+
+    assert [] == await stored_seqs(database, session.id)
+
+
+async def test_a_sweep_removes_the_last_trace_of_a_deleted_session(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store, "ab")
+    await store.delete(ALICE, session.id)
+
+    swept = await store.sweep(begun_before=SOON)
+
+    assert 1 == swept
+    assert await stored_head(database, session.id) is None
+
+
+async def test_a_sweep_removes_what_an_interrupted_delete_or_a_late_writer_left(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store)
+    await store.delete(ALICE, session.id)
+    await leave_entries(database, session.id, messages("abc"), first_seq=1)
+
+    await store.sweep(begun_before=SOON)
+
+    assert [] == await stored_seqs(database, session.id)
+
+
+async def test_a_sweep_removes_logs_that_are_too_long_for_one_go(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store)
+    for batch in range(4):
+        first_seq = 1 + batch * PURGE_BATCH
+        await leave_entries(database, session.id, messages("ab"), first_seq=first_seq)
+    await store.delete(ALICE, session.id)
+
+    await store.sweep(begun_before=SOON)
+
+    assert [] == await stored_seqs(database, session.id)
+
+
+async def test_a_sweep_leaves_live_sessions_alone(store: MongoSessionStore) -> None:
+    session = await open_session(store, "abc")
+
+    swept = await store.sweep(begun_before=SOON)
+
+    assert 0 == swept
+    assert "abc" == texts_of(await log_of(store, session))
+
+
+async def test_a_sweep_leaves_young_deletes_to_the_next_one(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store)
+    before = utc_now()
+    await store.delete(ALICE, session.id)
+
+    swept = await store.sweep(begun_before=before)
+
+    assert 0 == swept
+    assert await stored_head(database, session.id) is not None
+
+
+async def test_a_second_sweep_finds_nothing(store: MongoSessionStore) -> None:
+    session = await open_session(store)
+    await store.delete(ALICE, session.id)
+    await store.sweep(begun_before=SOON)
+
+    assert 0 == await store.sweep(begun_before=SOON)
+
+
+async def test_sweeps_at_once_finish_every_delete(
+    store: MongoSessionStore, database: Database
+) -> None:
+    gone = [await open_session(store, "ab") for _ in range(10)]
+    for session in gone:
+        await store.delete(ALICE, session.id)
+
+    await asyncio.gather(*(store.sweep(begun_before=SOON) for _ in range(5)))
+
+    assert [None] * 10 == [await stored_head(database, session.id) for session in gone]
+
+
+async def test_sweeps_finish_any_number_of_deletes_in_turn(store: MongoSessionStore) -> None:
+    for _ in range(SWEEP_BATCH + 1):
+        session = await open_session(store)
+        await store.delete(ALICE, session.id)
+
+    swept = [await store.sweep(begun_before=SOON) for _ in range(3)]
+
+    assert [SWEEP_BATCH, 1, 0] == swept

@@ -1,0 +1,33 @@
+"""Databases of the tests: new ones only, dropped afterwards."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+from config.settings import Settings
+from service.storage import driver
+from service.storage.driver import Client, Database
+
+
+@asynccontextmanager
+async def connected(driver_name: str, mongo_url: str, **options: Any) -> AsyncIterator[Client]:
+    settings = Settings(_env_file=None, mongo_driver=driver_name)
+    client = driver.connect(settings, mongo_url, **options)
+    try:
+        yield client
+    finally:
+        await driver.close(client)
+
+
+@asynccontextmanager
+async def fresh_database(client: Client) -> AsyncIterator[Database]:
+    """Give a database that did not exist before, and drop it afterwards."""
+    server: Any = client
+    name = f"test_{uuid4().hex}"
+    if name in await server.list_database_names():
+        raise RuntimeError(f"There already is a database {name}; the tests leave it alone.")
+    try:
+        yield client[name]
+    finally:
+        await server.drop_database(name)
