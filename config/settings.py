@@ -29,6 +29,10 @@ class Settings(BaseSettings):
         1024 * 1024, ge=1024, description="Largest request body; larger ones get 413."
     )
 
+    window_cache_bytes: int = Field(
+        32 * 1024 * 1024, ge=0, description="Memory for encoded windows of histories; 0 for none."
+    )
+
     mongo_url: SecretStr | None = Field(
         None, description="MongoDB to use. Unset: an embedded one, for development and tests."
     )

@@ -11,13 +11,18 @@ from starlette.applications import Starlette
 
 from config.settings import Settings
 from service.api.fallbacks import FALLBACKS
+from service.api.windows import EncodedWindows
 from service.auth.configured import authenticator_for
+from service.domain.chat import Chat
 from service.domain.errors import StoreUnavailable
 from service.domain.models import utc_now
 from service.domain.sessions import Sessions
+from service.domain.users import Users
 from service.routes import routes
 from service.storage import driver
+from service.storage.driver import Database
 from service.storage.mongo import MongoSessionStore
+from service.storage.users import MongoUserStore
 
 PREPARE_PAUSE_S = 1
 
@@ -29,9 +34,14 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_store(settings) as store, upkeep(store, settings):
-            app.state.sessions = Sessions(store)
-            yield
+        async with open_database(settings) as database:
+            store = MongoSessionStore(database, append_deadline_s=settings.append_deadline_s)
+            app.state.sessions = sessions = Sessions(store)
+            app.state.windows = EncodedWindows(sessions, max_bytes=settings.window_cache_bytes)
+            app.state.chat = Chat(app.state.sessions, None)
+            app.state.users = Users(MongoUserStore(database), store)
+            async with upkeep(store, settings):
+                yield
 
     app = Starlette(
         routes=routes(),
@@ -45,15 +55,13 @@ def create_app(settings: Settings) -> Starlette:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[MongoSessionStore]:
-    """Open the store on `mongo_url`; the database may be away, and come later."""
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database at `mongo_url`; it may be away, and come later."""
     if settings.mongo_url is None:
         raise ValueError("SESSIONS_MONGO_URL is not set.")
     client = driver.connect(settings, settings.mongo_url.get_secret_value())
     try:
-        yield MongoSessionStore(
-            client[settings.mongo_database], append_deadline_s=settings.append_deadline_s
-        )
+        yield client[settings.mongo_database]
     finally:
         await driver.close(client)
 

@@ -6,10 +6,13 @@ from functools import wraps
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.windows import EncodedWindows
 from service.auth.tokens import Authenticator
 from service.domain.access import Caller
+from service.domain.chat import Chat
 from service.domain.errors import DomainError
 from service.domain.sessions import Sessions
+from service.domain.users import Users
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -45,4 +48,19 @@ def caller(request: Request) -> Caller:
 
 def sessions(request: Request) -> Sessions:
     found: Sessions = request.app.state.sessions
+    return found
+
+
+def users(request: Request) -> Users:
+    found: Users = request.app.state.users
+    return found
+
+
+def chat(request: Request) -> Chat:
+    found: Chat = request.app.state.chat
+    return found
+
+
+def windows(request: Request) -> EncodedWindows:
+    found: EncodedWindows = request.app.state.windows
     return found

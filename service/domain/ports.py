@@ -83,6 +83,14 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def read_range(self, session: Session, seqs: range) -> list[Message] | None:
+        """Return the messages with these numbers, oldest first; None when they are not all there.
+
+        The session must come from this store, in reach of whoever asks. Numbers its head
+        shows are missing only when the log was cleared, or the session deleted, since.
+        """
+        ...
+
     async def newest_of_each(
         self, sessions: Sequence[Session], *, limit: int
     ) -> dict[UUID, list[Message]]:

@@ -166,18 +166,24 @@ class Sessions:
             raise await self._missing(session_id) from None
 
     async def read(
-        self, caller: Caller, session_id: UUID, window: Window
+        self, caller: Caller, session_id: UUID, window: Window, *, action: Action = Action.READ
     ) -> tuple[Session, list[Message]]:
         """Return the head and the messages in the window, oldest first.
+
+        `action` is what the caller is about to do with them.
 
         Raises:
             SessionNotFound, SessionForeign: there is no such session for this caller.
         """
-        reach = decide(caller, Action.READ)
+        reach = decide(caller, action)
         try:
             return await self._store.read(reach, session_id, window)
         except SessionNotFound:
             raise await self._missing(session_id) from None
+
+    async def read_range(self, session: Session, seqs: range) -> list[Message] | None:
+        """Return these messages of a session the caller was just shown; see the store."""
+        return await self._store.read_range(session, seqs)
 
     async def delete(self, caller: Caller, session_id: UUID) -> None:
         """Delete the session with its messages, for good.

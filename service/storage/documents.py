@@ -24,6 +24,7 @@ from service.domain.models import (
     Role,
     Selection,
     Session,
+    Usage,
     preview_of,
     utc_now,
 )
@@ -119,13 +120,14 @@ def to_entry(session_id: UUID, message: Message) -> Document:
         "tool_call_id": message.tool_call_id,
         "metadata": _to_json_text(message.metadata),
         "client_key": message.client_key,
+        "usage": message.usage and message.usage.model_dump(),
         "created_at": message.created_at,
     }
     return _without_none(entry)
 
 
 def from_entry(entry: Document) -> Message:
-    content = entry.get("content")
+    content, usage = entry.get("content"), entry.get("usage")
     return Message.model_construct(
         seq=entry["_id"]["n"],
         id=entry["id"].as_uuid(),
@@ -136,6 +138,7 @@ def from_entry(entry: Document) -> Message:
         tool_call_id=entry.get("tool_call_id"),
         metadata=_from_json_text(entry.get("metadata")),
         client_key=entry.get("client_key"),
+        usage=usage and Usage(**usage),
         created_at=_from_date(entry["created_at"]),
     )
 

@@ -111,12 +111,15 @@ class MongoSessionStore:
     ) -> tuple[Session, list[Message]]:
         for _ in range(READ_ROUNDS):
             head = await self._heads.load(reach, session_id)
-            seqs = seqs_in(window, head)
-            messages = await self._entries.read(session_id, seqs)
-            if len(messages) == len(seqs):
+            messages = await self.read_range(head, seqs_in(window, head))
+            if messages is not None:
                 return head, messages
         # The head promised more than the log held: it was cleared in between, every time.
         raise StoreUnavailable("The session is being emptied.")
+
+    async def read_range(self, session: Session, seqs: range) -> list[Message] | None:
+        messages = await self._entries.read(session.id, seqs)
+        return messages if len(messages) == len(seqs) else None
 
     async def append(
         self, reach: Reach, session_id: UUID, messages: Sequence[Message]

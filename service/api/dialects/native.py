@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.context import Handler, caller, endpoint, sessions
+from service.api.context import Handler, caller, endpoint, sessions, windows
 from service.api.errors import headers_of, status_of
 from service.api.shapes import Body, Integer, Query, read_body, read_query, read_session_id
 from service.domain.errors import DomainError, InvalidInput
@@ -202,12 +202,20 @@ async def details(request: Request) -> Response:
     return reply("Session details retrieved successfully.", data=data)
 
 
-async def _read(request: Request, *, newest: bool) -> tuple[Session, list[dict[str, Any]]]:
+async def _read(request: Request, *, newest: bool) -> tuple[Session, orjson.Fragment]:
     query = read_query(request, HistoryQuery)
-    session, messages = await sessions(request).read(
-        caller(request), read_session_id(request), query.window(newest=newest)
+
+    def encode(messages: list[Message]) -> bytes:
+        return orjson.dumps([message_view(message, query.include) for message in messages])
+
+    session, data = await windows(request).read(
+        caller(request),
+        read_session_id(request),
+        query.window(newest=newest),
+        kind=("native", query.include),
+        encode=encode,
     )
-    return session, [message_view(message, query.include) for message in messages]
+    return session, orjson.Fragment(data)
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -1,0 +1,194 @@
+"""A conversation as one line of JSON: how conversations come in from files and go out to them."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from service.domain.errors import InvalidInput, TooLarge
+from service.domain.models import (
+    Content,
+    JsonObject,
+    Message,
+    NewMessage,
+    NewSession,
+    Role,
+    Session,
+    SessionSettings,
+    Usage,
+    utc_now,
+)
+from service.domain.rules import check_message, check_session
+
+ALWAYS_WRITTEN = ("session_id", "user_id", "agent_id", "key", "title", "metadata", "created_at")
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        utc = time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999") from None
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class LineMessage(BaseModel):
+    """A message of a line; fields of other tools are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: Role
+    content: Content = None
+    name: str | None = None
+    tool_calls: list[JsonObject] | None = None
+    tool_call_id: str | None = None
+    metadata: JsonObject | None = None
+    client_key: str | None = None
+    id: UUID | None = None
+    created_at: Time | None = None
+    usage: Usage | None = None
+
+    def to_domain(self, number: int) -> Message:
+        given = {field: getattr(self, field) for field in type(self).model_fields}
+        given["client_key"] = self.client_key or import_key(self.id or number)
+        return Message(**{field: value for field, value in given.items() if value is not None})
+
+
+class ConversationLine(SessionSettings):
+    """A line of `export`, or of another tool: that has other names for some of it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    session_id: UUID | None = None
+    user_id: str | None = None
+    agent_id: str | None = None
+    key: str | None = None
+    is_test: bool = False
+    created_at: Time | None = None
+    messages: list[LineMessage]
+    dialogue_id: str | int | None = None
+    id: str | int | None = None
+    services: list[str] = []
+
+    @property
+    def own_key(self) -> str | None:
+        """Return the key; where the line has no session id, whatever else identifies it."""
+        if self.key is not None or self.session_id is not None:
+            return self.key
+        named = (name for name in (self.dialogue_id, self.id) if name is not None)
+        return next(map(str, named), None)
+
+
+class Conversation(NamedTuple):
+    """What a line restores. Without an id of its own, the owner and the key identify it."""
+
+    session: Session
+    messages: list[Message]
+    has_own_id: bool
+
+
+def import_key(identity: UUID | int) -> str:
+    """Return the client key of a restored message that had none: by its id, else its number."""
+    return f"import:{identity}"
+
+
+def read_line(text: bytes, *, user_id: str | None, agent_id: str | None) -> Conversation:
+    """Return the conversation of a line; user and agent stand in where the line has none.
+
+    Raises:
+        InvalidInput, TooLarge: the line is malformed, or breaks a rule.
+    """
+    try:
+        line = ConversationLine.model_validate_json(text)
+    except ValidationError as error:
+        raise _malformed(error) from None
+    session = _session(line, user_id=user_id, agent_id=agent_id)
+    check_session(session)
+    messages = [message.to_domain(n) for n, message in enumerate(line.messages, 1)]
+    _check_messages(messages)
+    return Conversation(session, messages, line.session_id is not None)
+
+
+def _session(line: ConversationLine, *, user_id: str | None, agent_id: str | None) -> Session:
+    if line.session_id is None and line.own_key is None:
+        raise InvalidInput(
+            "session_id", "is missing; a key, dialogue_id or id would identify the line, too."
+        )
+    created_at = line.created_at or utc_now()
+    settings = {field: getattr(line, field) for field in SessionSettings.model_fields}
+    identity = {} if line.session_id is None else {"id": line.session_id}
+    return Session(
+        **settings,
+        **identity,
+        user_id=_required("user_id", line.user_id, user_id),
+        agent_id=_required("agent_id", line.agent_id, *line.services[:1], agent_id),
+        key=line.own_key,
+        is_test=line.is_test,
+        created_at=created_at,
+        last_active=created_at,
+    )
+
+
+def _required(field: str, *values: str | None) -> str:
+    for value in values:
+        if value is not None:
+            return value
+    raise InvalidInput(field, "is missing, and none was given for the lines without one.")
+
+
+def _check_messages(messages: list[Message]) -> None:
+    for index, message in enumerate(messages):
+        try:
+            check_message(message)
+        except (InvalidInput, TooLarge) as error:
+            raise InvalidInput(f"messages.{index}", str(error)) from None
+    for field in ("id", "client_key"):
+        if len({getattr(message, field) for message in messages}) < len(messages):
+            raise InvalidInput("messages", f"must not have the same {field} twice.")
+
+
+def _malformed(error: ValidationError) -> InvalidInput:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(map(str, first["loc"])) or "conversation"
+    return InvalidInput(field, f"{first['msg'].removeprefix('Value error, ')}.")
+
+
+def head_text(session: Session) -> str:
+    """Return the beginning of a line, up to its first message."""
+    written = {
+        "session_id": str(session.id),
+        **{field: getattr(session, field) for field in NewSession.model_fields},
+        "created_at": _time_text(session.created_at),
+    }
+    defaults = {name: field.default for name, field in NewSession.model_fields.items()}
+    order = (*ALWAYS_WRITTEN, *sorted(written.keys() - set(ALWAYS_WRITTEN)))
+    shown = {
+        field: written[field]
+        for field in order
+        if field in ALWAYS_WRITTEN or field == "max_context_results"
+        or written[field] != defaults[field]
+    }
+    return _json_text(shown)[:-1] + ',"messages":['
+
+
+def message_text(message: Message) -> str:
+    """Return a message of a line: what was sent, and what restores it as the same one."""
+    sent = {field: getattr(message, field) for field in NewMessage.model_fields}
+    if message.client_key == import_key(message.id):
+        del sent["client_key"]
+    written = {field: value for field, value in sent.items() if value is not None}
+    usage = {} if message.usage is None else {"usage": message.usage.model_dump()}
+    own = {"id": str(message.id), "created_at": _time_text(message.created_at)}
+    return _json_text({"role": message.role, "content": message.content, **written, **usage, **own})
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _time_text(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
