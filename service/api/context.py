@@ -38,7 +38,9 @@ async def authenticate(request: Request) -> None:
         Unauthenticated: no token, or not a valid one.
     """
     authenticator: Authenticator = request.app.state.authenticator
-    request.state.caller = await authenticator.caller(request.headers.get("authorization"))
+    # Two headers become one that is no token: nobody may choose which of them counts.
+    authorization = ", ".join(request.headers.getlist("authorization"))
+    request.state.caller = await authenticator.caller(authorization)
 
 
 def caller(request: Request) -> Caller:

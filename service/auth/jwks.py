@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from ipaddress import ip_address
+from ssl import SSLContext
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ FRESH_S = 10 * 60
 USABLE_S = 24 * 60 * 60
 UNKNOWN_KID_PAUSE_S = 60
 RETRY_PAUSE_S = 5
-FETCH_TIMEOUT_S = 3.0
+FETCH_TIMEOUT_S = 3
 MAX_BYTES = 1024 * 1024
 _VARIABLE = "SESSIONS_JWKS_URL"
 
@@ -45,12 +46,12 @@ class JwksKeys:
         family: Family,
         *,
         clock: Callable[[], float] = time.monotonic,
-        fetch_timeout_s: float = FETCH_TIMEOUT_S,
     ) -> None:
         self._url = checked_url(url)
+        # Made once: reading the certificates of all authorities takes tens of milliseconds.
+        self._tls = httpx2.create_ssl_context()
         self._family = family
         self._clock = clock
-        self._fetch_timeout_s = fetch_timeout_s
         self._fetched: _Fetched | None = None
         self._fetching = asyncio.Lock()
         self._next_try_s = self._next_unknown_kid_s = float("-inf")
@@ -96,8 +97,8 @@ class JwksKeys:
 
     async def _fetch(self) -> None:
         try:
-            async with asyncio.timeout(self._fetch_timeout_s):
-                encoded = await _download(self._url)
+            async with asyncio.timeout(FETCH_TIMEOUT_S):
+                encoded = await _download(self._url, self._tls)
             self._fetched = _Fetched(parse_key_set(encoded, self._family), self._clock())
         except (httpx2.HTTPError, TimeoutError, ValueError) as error:
             self._next_try_s = self._clock() + RETRY_PAUSE_S
@@ -136,10 +137,11 @@ def _choose(keys: tuple[Key, ...], kid: str | None, algorithm: str) -> Key | Non
     return fitting[0] if len(fitting) == 1 else None
 
 
-async def _download(url: httpx2.URL) -> bytes:
+async def _download(url: httpx2.URL, tls: SSLContext) -> bytes:
     # A proxy of the environment has no business between us and our own machine.
+    uses_proxy = url.scheme == "https"
     async with (
-        httpx2.AsyncClient(follow_redirects=False, trust_env=url.scheme == "https") as client,
+        httpx2.AsyncClient(verify=tls, follow_redirects=False, trust_env=uses_proxy) as client,
         client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
     ):
         if response.status_code != httpx2.codes.OK:
