@@ -33,6 +33,19 @@ format: $(VENV)/.dev ## Format the code and apply the safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: policy
+policy: $(VENV)-policy/.checkov ## Policy checks of manifests, Dockerfile and compose, in an environment of their own
+	@for overlay in k8s/overlays/dev tests/deploy/with_options; do \
+	  kubectl kustomize $$overlay > $(VENV)-policy/$$(basename $$overlay).yaml || exit 1; done
+	$(VENV)-policy/bin/checkov --config-file k8s/checkov.yaml -f Dockerfile -f docker-compose.yml \
+	  -f k8s/secret.example.yaml -f $(VENV)-policy/dev.yaml -f $(VENV)-policy/with_options.yaml
+
+$(VENV)-policy/.checkov: locks/policy.txt
+	@$(PYTHON) -m venv --clear $(VENV)-policy
+	@echo '*' > $(VENV)-policy/.gitignore
+	@$(VENV)-policy/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .PHONY: lock
 lock: $(VENV)/.dev ## Resolve the locks anew from pyproject.toml
 	$(call compile,runtime,)

@@ -4,6 +4,7 @@ README lists them in one table, `.env.example` with their defaults; tests keep b
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -27,6 +28,17 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="Largest request body; larger ones get 413."
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        description="Networks (CIDR, comma-separated) whose X-Forwarded-For is believed.",
+    )
+    keyed_requests_per_minute: int = Field(
+        60,
+        ge=1,
+        le=1_000_000,
+        description="Requests a minute the keyed API takes from one IP address, and with one "
+        "token. Each process counts for itself.",
     )
 
     window_cache_bytes: int = Field(
@@ -62,7 +74,7 @@ class Settings(BaseSettings):
         None, description="Shared secret of HS256/384/512 tokens, 32 bytes or more."
     )
     jwt_public_key_file: Path | None = Field(
-        None, description="PEM file with the public key of RS*, PS*, ES* or EdDSA tokens."
+        None, description="PEM file with the public key of RS*, PS* or ES* tokens."
     )
     jwks_url: str | None = Field(
         None, description="URL of the issuer's key set; https, or http on loopback."
@@ -77,7 +89,26 @@ class Settings(BaseSettings):
         10, ge=0, le=120, description="Tolerated difference between the issuer's clock and ours."
     )
 
-    @field_validator("jwt_algorithms", mode="before")
+    llm_base_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="OpenAI-compatible API of the chat model, up to its `/v1`. Unset: no chat.",
+    )
+    llm_api_key: SecretStr | None = Field(None, description="Key of that API.")
+    llm_model: str | None = Field(None, description="Model that answers where a chat names none.")
+    llm_timeout_s: float = Field(
+        60, gt=0, le=600, description="Deadline of one model call, retries and stream included."
+    )
+    llm_max_retries: int = Field(
+        2, ge=0, le=10, description="Most retries of a model call that came to nothing."
+    )
+    text_search: bool = Field(
+        default=False,
+        description="Index messages by their words, so that chats find earlier ones. "
+        "Makes appends dearer.",
+    )
+
+    @field_validator("jwt_algorithms", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
@@ -90,6 +121,12 @@ class Settings(BaseSettings):
                 "Set only one of SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY_FILE and "
                 "SESSIONS_JWKS_URL: tokens are checked against one kind of key."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _model_with_its_url(self) -> Self:
+        if (self.llm_base_url is None) != (self.llm_model is None):
+            raise ValueError("Set both SESSIONS_LLM_BASE_URL and SESSIONS_LLM_MODEL, or neither.")
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.api.dialects import native
+from service.api.dialects import julep, julep_chat, keyed, native, pyspur
+from service.api.redirects import with_slash
 
 
 class Endpoint(NamedTuple):
@@ -25,11 +26,68 @@ NATIVE = [
     Endpoint("GET", "/get_all/{user_id:path}", native.list_by_user),
     Endpoint("GET", "/get_by_agent/{agent_id:path}", native.list_by_agent),
     Endpoint("GET", "/get/{session_id}", native.details),
+    Endpoint("POST", "/chat/{session_id}", native.converse),
+]
+
+PYSPUR = [
+    Endpoint("POST", "/session/", pyspur.create_session),
+    Endpoint("GET", "/session/", pyspur.list_sessions),
+    Endpoint("POST", "/session/test/", pyspur.create_test_session),
+    Endpoint("GET", "/session/{session_id}/", pyspur.get_session),
+    Endpoint("DELETE", "/session/{session_id}/", pyspur.delete_session),
+    Endpoint("POST", "/user/", pyspur.create_user),
+    Endpoint("GET", "/user/", pyspur.list_users),
+    Endpoint("GET", "/user/{user_id:path}/", pyspur.get_user),
+    Endpoint("PATCH", "/user/{user_id:path}/", pyspur.update_user),
+    Endpoint("DELETE", "/user/{user_id:path}/", pyspur.delete_user),
+    Endpoint("POST", "/session", with_slash),
+    Endpoint("GET", "/session", with_slash),
+    Endpoint("POST", "/session/test", with_slash),
+    Endpoint("GET", "/session/{session_id}", with_slash),
+    Endpoint("DELETE", "/session/{session_id}", with_slash),
+    Endpoint("POST", "/user", with_slash),
+    Endpoint("GET", "/user", with_slash),
+    # Behind the rows above, because these match the paths with a slash, too.
+    Endpoint("GET", "/user/{user_id:path}", with_slash),
+    Endpoint("PATCH", "/user/{user_id:path}", with_slash),
+    Endpoint("DELETE", "/user/{user_id:path}", with_slash),
+]
+
+KEYED = [
+    Endpoint("GET", "/health", keyed.health),
+    Endpoint("GET", "/api/v1/health", keyed.detailed_health),
+    Endpoint("GET", "/api/v1/sessions", keyed.list_sessions),
+    Endpoint("DELETE", "/api/v1/sessions", keyed.delete_sessions),
+    Endpoint("GET", "/api/v1/sessions/{key:key}/export", keyed.export_session),
+    Endpoint("GET", "/api/v1/sessions/{key:key}", keyed.get_session),
+    Endpoint("DELETE", "/api/v1/sessions/{key:key}", keyed.delete_session),
+    Endpoint("POST", "/api/v1/chat", keyed.reply_to_message),
+    Endpoint("POST", "/api/v1/chat/stream", keyed.stream_reply),
+]
+
+JULEP = [
+    Endpoint("POST", "/sessions", julep.create_session),
+    Endpoint("GET", "/sessions", julep.list_sessions),
+    Endpoint("GET", "/sessions/{session_id:uuid}", julep.get_session),
+    Endpoint("PUT", "/sessions/{session_id:uuid}", julep.replace_settings),
+    Endpoint("PATCH", "/sessions/{session_id:uuid}", julep.merge_settings),
+    Endpoint("DELETE", "/sessions/{session_id:uuid}", julep.delete_session),
+    Endpoint("GET", "/sessions/{session_id:uuid}/history", julep.get_history),
+    Endpoint("DELETE", "/sessions/{session_id:uuid}/history", julep.delete_history),
+    Endpoint("GET", "/sessions/{session_id:uuid}/messages", julep.get_history),
+    Endpoint("POST", "/sessions/{session_id:uuid}/messages", julep.add_message),
+    Endpoint("GET", "/sessions/{session_id:uuid}/tools", julep.list_tools),
+    Endpoint("GET", "/sessions/{session_id:uuid}/suggestions", julep_chat.get_suggestions),
+    Endpoint("POST", "/sessions/{session_id:uuid}/chat", julep_chat.reply_to_messages),
 ]
 
 ENDPOINTS = [
     *NATIVE,
     *(endpoint._replace(path=f"/sessions{endpoint.path}") for endpoint in NATIVE),
+    *PYSPUR,
+    *(endpoint._replace(path=f"/api{endpoint.path}") for endpoint in PYSPUR),
+    *KEYED,
+    *JULEP,
 ]
 
 

@@ -20,6 +20,11 @@ async def connected(driver_name: str, mongo_url: str, **options: Any) -> AsyncIt
         await driver.close(client)
 
 
+def name_of(database: Database) -> str:
+    named: Any = database
+    return str(named.name)
+
+
 @asynccontextmanager
 async def fresh_database(client: Client) -> AsyncIterator[Database]:
     """Give a database that did not exist before, and drop it afterwards."""

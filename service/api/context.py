@@ -11,6 +11,7 @@ from service.auth.tokens import Authenticator
 from service.domain.access import Caller
 from service.domain.chat import Chat
 from service.domain.errors import DomainError
+from service.domain.keys import Keys
 from service.domain.sessions import Sessions
 from service.domain.users import Users
 
@@ -55,6 +56,11 @@ def sessions(request: Request) -> Sessions:
 
 def users(request: Request) -> Users:
     found: Users = request.app.state.users
+    return found
+
+
+def keys(request: Request) -> Keys:
+    found: Keys = request.app.state.keys
     return found
 
 

@@ -25,13 +25,35 @@ class InvalidShape(errors.InvalidInput):
         self.details = details
 
 
+class MalformedFilter(DomainError):
+    code = "malformed_filter"
+
+    def __init__(self) -> None:
+        super().__init__("metadata_filter is not a valid JSON")
+
+
 class UnsupportedMediaType(DomainError):
     code = "unsupported_media_type"
+
+
+class CallerGone(DomainError):
+    """The caller hung up before there was an answer. The status is only for our own records."""
+
+    code = "caller_gone"
+
+
+class RateLimited(DomainError):
+    code = "rate_limited"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"Too many requests. Try again in {retry_after_s} seconds.")
+        self.retry_after_s = retry_after_s
 
 
 STATUS: dict[type[DomainError], int] = {
     MalformedBody: 400,
     InvalidShape: 400,
+    MalformedFilter: 400,
     errors.InvalidInput: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
@@ -44,6 +66,8 @@ STATUS: dict[type[DomainError], int] = {
     errors.TokenBudgetExceeded: 400,
     errors.TooLarge: 413,
     UnsupportedMediaType: 415,
+    RateLimited: 429,
+    CallerGone: 499,
     errors.StoreUnavailable: 503,
     errors.StoreBusy: 503,
     errors.OutcomeUnknown: 503,
@@ -64,6 +88,8 @@ def headers_of(error: DomainError) -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, errors.StoreUnavailable):
         return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, RateLimited):
+        return {"Retry-After": str(error.retry_after_s), "X-RateLimit-Remaining": "0"}
     if isinstance(error, errors.TooLarge):
         # The rest of the body was not read and must not be taken for the next request.
         return {"Connection": "close"}

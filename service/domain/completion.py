@@ -78,3 +78,20 @@ class Suggestion(Frozen):
     target: str
     content: str
     created_at: datetime = Field(default_factory=utc_now)
+
+
+def deltas_of(message: NewMessage) -> list[Delta]:
+    """Return a whole answer as the pieces a stream of it may have."""
+    content, calls = message.content, message.tool_calls or []
+    text: list[Delta] = [content] if isinstance(content, str) and content else []
+    return [*text, *(_delta_of(i, call) for i, call in enumerate(calls))]
+
+
+def _delta_of(index: int, call: JsonObject) -> ToolCallDelta:
+    function = call.get("function", {})
+    return ToolCallDelta(
+        index=index,
+        id=call.get("id"),
+        name=function.get("name"),
+        arguments=function.get("arguments", ""),
+    )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from service.domain.errors import InvalidInput, TooLarge
 from service.domain.models import (
@@ -22,7 +22,8 @@ from service.domain.models import (
 )
 from service.domain.rules import check_message, check_session
 
-ALWAYS_WRITTEN = ("session_id", "user_id", "agent_id", "key", "title", "metadata", "created_at")
+ALWAYS_WRITTEN = ("user_id", "agent_id", "key", "title", "metadata", "max_context_results")
+TokenCount = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -34,6 +35,11 @@ def _in_utc(time: datetime) -> datetime:
 
 
 Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class LineUsage(Usage):
+    prompt_tokens: TokenCount = 0
+    completion_tokens: TokenCount = 0
 
 
 class LineMessage(BaseModel):
@@ -50,7 +56,7 @@ class LineMessage(BaseModel):
     client_key: str | None = None
     id: UUID | None = None
     created_at: Time | None = None
-    usage: Usage | None = None
+    usage: LineUsage | None = None
 
     def to_domain(self, number: int) -> Message:
         given = {field: getattr(self, field) for field in type(self).model_fields}
@@ -72,7 +78,7 @@ class ConversationLine(SessionSettings):
     messages: list[LineMessage]
     dialogue_id: str | int | None = None
     id: str | int | None = None
-    services: list[str] = []
+    services: tuple[str, ...] = ()
 
     @property
     def own_key(self) -> str | None:
@@ -81,6 +87,13 @@ class ConversationLine(SessionSettings):
             return self.key
         named = (name for name in (self.dialogue_id, self.id) if name is not None)
         return next(map(str, named), None)
+
+
+class Defaults(NamedTuple):
+    """Owner and agent of the conversations whose line names none."""
+
+    user_id: str | None
+    agent_id: str | None
 
 
 class Conversation(NamedTuple):
@@ -96,8 +109,8 @@ def import_key(identity: UUID | int) -> str:
     return f"import:{identity}"
 
 
-def read_line(text: bytes, *, user_id: str | None, agent_id: str | None) -> Conversation:
-    """Return the conversation of a line; user and agent stand in where the line has none.
+def read_line(text: bytes, defaults: Defaults) -> Conversation:
+    """Return the conversation of a line.
 
     Raises:
         InvalidInput, TooLarge: the line is malformed, or breaks a rule.
@@ -106,14 +119,14 @@ def read_line(text: bytes, *, user_id: str | None, agent_id: str | None) -> Conv
         line = ConversationLine.model_validate_json(text)
     except ValidationError as error:
         raise _malformed(error) from None
-    session = _session(line, user_id=user_id, agent_id=agent_id)
+    session = _session(line, defaults)
     check_session(session)
     messages = [message.to_domain(n) for n, message in enumerate(line.messages, 1)]
     _check_messages(messages)
     return Conversation(session, messages, line.session_id is not None)
 
 
-def _session(line: ConversationLine, *, user_id: str | None, agent_id: str | None) -> Session:
+def _session(line: ConversationLine, defaults: Defaults) -> Session:
     if line.session_id is None and line.own_key is None:
         raise InvalidInput(
             "session_id", "is missing; a key, dialogue_id or id would identify the line, too."
@@ -124,8 +137,8 @@ def _session(line: ConversationLine, *, user_id: str | None, agent_id: str | Non
     return Session(
         **settings,
         **identity,
-        user_id=_required("user_id", line.user_id, user_id),
-        agent_id=_required("agent_id", line.agent_id, *line.services[:1], agent_id),
+        user_id=_required("user_id", line.user_id, defaults.user_id),
+        agent_id=_required("agent_id", line.agent_id, *line.services[:1], defaults.agent_id),
         key=line.own_key,
         is_test=line.is_test,
         created_at=created_at,
@@ -159,20 +172,18 @@ def _malformed(error: ValidationError) -> InvalidInput:
 
 def head_text(session: Session) -> str:
     """Return the beginning of a line, up to its first message."""
-    written = {
+    rest = {
+        name: getattr(session, name)
+        for name, field in NewSession.model_fields.items()
+        if name not in ALWAYS_WRITTEN and getattr(session, name) != field.default
+    }
+    head = {
         "session_id": str(session.id),
-        **{field: getattr(session, field) for field in NewSession.model_fields},
+        **{name: getattr(session, name) for name in ALWAYS_WRITTEN},
+        **rest,
         "created_at": _time_text(session.created_at),
     }
-    defaults = {name: field.default for name, field in NewSession.model_fields.items()}
-    order = (*ALWAYS_WRITTEN, *sorted(written.keys() - set(ALWAYS_WRITTEN)))
-    shown = {
-        field: written[field]
-        for field in order
-        if field in ALWAYS_WRITTEN or field == "max_context_results"
-        or written[field] != defaults[field]
-    }
-    return _json_text(shown)[:-1] + ',"messages":['
+    return _json_text(head)[:-1] + ',"messages":['
 
 
 def message_text(message: Message) -> str:
@@ -183,7 +194,7 @@ def message_text(message: Message) -> str:
     written = {field: value for field, value in sent.items() if value is not None}
     usage = {} if message.usage is None else {"usage": message.usage.model_dump()}
     own = {"id": str(message.id), "created_at": _time_text(message.created_at)}
-    return _json_text({"role": message.role, "content": message.content, **written, **usage, **own})
+    return _json_text({"role": message.role, "content": message.content} | written | usage | own)
 
 
 def _json_text(value: Any) -> str:

@@ -20,6 +20,12 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
+def _as_created(fields: JsonObject) -> datetime:
+    """Return the one time of making: two clocks may read a millisecond apart."""
+    created_at: datetime = fields["created_at"]
+    return created_at
+
+
 class Role(StrEnum):
     USER = "user"
     ASSISTANT = "assistant"
@@ -111,7 +117,7 @@ class Session(NewSession):
     user_id: str
     id: UUID = Field(default_factory=uuid4)
     created_at: datetime = Field(default_factory=utc_now)
-    last_active: datetime = Field(default_factory=utc_now)
+    last_active: datetime = Field(default_factory=_as_created)
     start: int = 1
     end: int = 0
     preview: Preview | None = None
@@ -129,7 +135,7 @@ class User(Frozen):
     id: str
     metadata: JsonObject | None = None
     created_at: datetime = Field(default_factory=utc_now)
-    updated_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=_as_created)
 
 
 class SortBy(StrEnum):
@@ -161,10 +167,10 @@ class Selection(Frozen):
 
 
 def preview_of(message: Message) -> Preview:
-    return Preview(role=message.role, text=_text_of(message.content)[:MAX_PREVIEW_CHARS])
+    return Preview(role=message.role, text=text_of(message.content)[:MAX_PREVIEW_CHARS])
 
 
-def _text_of(content: Content) -> str:
+def text_of(content: Content) -> str:
     if isinstance(content, list):
         return " ".join(part["text"] for part in content if isinstance(part.get("text"), str))
     return content or ""

@@ -1,6 +1,6 @@
 """Contracts the domain asks others to keep."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -16,6 +16,7 @@ from service.domain.models import (
     Session,
     User,
 )
+from service.domain.session_key import KeySelection, SessionKey
 from service.domain.window import Window
 
 
@@ -49,6 +50,14 @@ class SessionStore(Protocol):
 
     async def find_by_key(self, user_id: str, key: str) -> Session | None:
         """Return the owner's session with this key."""
+        ...
+
+    async def list_keys(self, of: KeySelection, *, limit: int) -> list[SessionKey]:
+        """Return the first `limit` keys of the selection, ascending by code point.
+
+        Costs O(log n + limit), and reads no message. Selecting by age looks at the
+        sessions with the prefix one by one.
+        """
         ...
 
     async def list_heads(self, reach: Reach, page: ListPage, of: Selection) -> list[Session]:
@@ -132,6 +141,32 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def with_client_keys(
+        self, reach: Reach, session_id: UUID, client_keys: Sequence[str]
+    ) -> list[Message]:
+        """Return the messages stored with these keys, ascending.
+
+        Also those of an append that was never acknowledged: to append them again, as they
+        are, makes sure of them.
+
+        Raises:
+            SessionNotFound: no such session in reach.
+        """
+        ...
+
+    async def search(
+        self, reach: Reach, session_id: UUID, words: str, *, before_seq: int, limit: int
+    ) -> list[Message]:
+        """Return messages with any of the words from before that number, the best match first.
+
+        Of texts that users and assistants said; a call of a tool is none. Costs O(matches
+        in this session). Only of a store that keeps an index of texts.
+
+        Raises:
+            SessionNotFound: no such session in reach.
+        """
+        ...
+
     async def delete(self, reach: Reach, session_id: UUID) -> None:
         """Delete the session and its messages, for good.
 
@@ -210,7 +245,7 @@ class ChatModel(Protocol):
 
     def stream(
         self, prompt: Sequence[NewMessage], settings: ModelSettings
-    ) -> AsyncIterator[Delta | Completion]:
+    ) -> AsyncGenerator[Delta | Completion, None]:
         """Yield the answer in pieces as they come, and last of all the whole of it.
 
         Raises what `complete` raises, also in the middle: then there is no Completion.

@@ -12,6 +12,7 @@ from service.domain.models import (
     NewSession,
     Selection,
     Session,
+    SessionSettings,
     utc_now,
 )
 from service.domain.ports import SessionStore
@@ -185,6 +186,38 @@ class Sessions:
         """Return these messages of a session the caller was just shown; see the store."""
         return await self._store.read_range(session, seqs)
 
+    async def find_by_client_keys(
+        self, caller: Caller, session_id: UUID, client_keys: Sequence[str]
+    ) -> list[Message]:
+        """Return the messages that were appended with these idempotency keys, oldest first.
+
+        Promises what `SessionStore.with_client_keys` does.
+
+        Raises:
+            SessionNotFound, SessionForeign: there is no such session the caller may change.
+        """
+        reach = decide(caller, Action.CHANGE)
+        try:
+            return await self._store.with_client_keys(reach, session_id, client_keys)
+        except SessionNotFound:
+            raise await self._missing(session_id) from None
+
+    async def search(
+        self, caller: Caller, session_id: UUID, words: str, *, before_seq: int, limit: int
+    ) -> list[Message]:
+        """Return what was said before a message; promises what `SessionStore.search` does.
+
+        Raises:
+            SessionNotFound, SessionForeign: there is no such session for this caller.
+        """
+        reach = decide(caller, Action.READ)
+        try:
+            return await self._store.search(
+                reach, session_id, words, before_seq=before_seq, limit=limit
+            )
+        except SessionNotFound:
+            raise await self._missing(session_id) from None
+
     async def delete(self, caller: Caller, session_id: UUID) -> None:
         """Delete the session with its messages, for good.
 
@@ -216,6 +249,7 @@ class Sessions:
 
         Raises:
             Forbidden: the user is not the caller.
+            InvalidInput, TooLarge: no session can have such metadata.
         """
         reach, selection = self._selection(caller, of)
         return await self._store.list_heads(reach, page, selection)
@@ -234,6 +268,7 @@ class Sessions:
     def _selection(self, caller: Caller, of: Selection) -> tuple[Reach, Selection]:
         user_id = of.user_id or caller.user_id
         check_text("user_id", user_id, MAX_ID_CHARS)
+        check_settings(SessionSettings(metadata=of.metadata))
         reach = decide(caller, Action.LIST, user_id=user_id)
         return reach, of.model_copy(update={"user_id": user_id})
 

@@ -63,6 +63,18 @@ def tokens_in(text: str) -> int:
     return math.ceil(total + others * ASCII_PUNCTUATION_TOKENS)
 
 
+def end_of(text: str, tokens: int) -> str:
+    """Return as much of the end of the text as has no more than so many tokens."""
+    shortest, longest = 0, len(text)
+    while shortest < longest:
+        middle = (shortest + longest + 1) // 2
+        if tokens_in(text[-middle:]) <= tokens:
+            shortest = middle
+        else:
+            longest = middle - 1
+    return text[len(text) - shortest :]
+
+
 def tokens_of(message: NewMessage) -> int:
     """Return about how many tokens the message takes in a prompt."""
     texts = [message.name, message.tool_call_id]

@@ -198,6 +198,12 @@ def with_keys(session_id: UUID, client_keys: list[str]) -> Document:
     return {"_id.s": Binary.from_uuid(session_id), "client_key": {"$in": client_keys}}
 
 
+def said_with(session_id: UUID, seqs: range, words: str) -> Document:
+    """Return the filter for what users and assistants said with any of the words."""
+    said = {"role": {"$in": [Role.USER.value, Role.ASSISTANT.value]}, "tool_calls": None}
+    return {**in_log(session_id, seqs), **said, "$text": {"$search": words}}
+
+
 def heads_of(owners: Mapping[UUID, str | None]) -> Document:
     """Return the filter for live heads, routed by their owners where all are known."""
     heads = {"_id": {"$in": [Binary.from_uuid(session_id) for session_id in owners]}, **LIVE}

@@ -15,7 +15,7 @@ from config.settings import Settings, give_motor_workers
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
-Sort = Sequence[tuple[str, int]]
+Sort = Sequence[tuple[str, int | str | Filter]]
 
 
 class Cursor(Protocol):
@@ -44,6 +44,7 @@ class Collection(Protocol):
     def find(
         self,
         filter: Filter,  # noqa: A002  The drivers name it so.
+        projection: Filter | None = None,
         *,
         sort: Sort | None = None,
         skip: int = 0,

@@ -8,6 +8,8 @@ from service.storage.driver import Database, Sort
 
 SESSIONS = "sessions"
 HISTORY = "history"
+KEY_INDEX = "user_id_key"
+KEYLESS_INDEX = "user_id_without_key"
 
 
 class Index(NamedTuple):
@@ -46,10 +48,17 @@ INDEXES = [
     *_list_indexes(),
     Index(
         SESSIONS,
-        "user_id_key",
+        KEY_INDEX,
         [("user_id", 1), ("key", 1)],
         "A key names one session of its owner, also when two processes create it at once.",
         {"unique": True, "partialFilterExpression": {"key": {"$exists": True}}},
+    ),
+    Index(
+        SESSIONS,
+        KEYLESS_INDEX,
+        [("user_id", 1), ("_id", 1)],
+        "Lists of keys show sessions without one by their ids. Those with a key cost it nothing.",
+        {"partialFilterExpression": {"key": None}},
     ),
     Index(
         SESSIONS,
@@ -67,19 +76,33 @@ INDEXES = [
     ),
 ]
 
+TEXT_INDEX = Index(
+    HISTORY,
+    "session_text",
+    [("_id.s", 1), ("content", "text")],
+    "Chats find earlier messages of their session by words. Only where the setting asks for it.",
+    # Conversations have many languages: no stems, no stop words.
+    {"default_language": "none"},
+)
 
-async def ensure_indexes(database: Database) -> None:
+
+def wanted_indexes(*, text_search: bool) -> list[Index]:
+    return [*INDEXES, TEXT_INDEX] if text_search else INDEXES
+
+
+async def ensure_indexes(database: Database, *, text_search: bool = False) -> None:
     """Create what is missing. Safe in many processes at once; the same index twice is one."""
-    for index in INDEXES:
+    for index in wanted_indexes(text_search=text_search):
         collection = database[index.collection]
         await collection.create_index(list(index.keys), name=index.name, **index.options)
 
 
-async def missing_indexes(database: Database) -> list[Index]:
+async def missing_indexes(database: Database, *, text_search: bool = False) -> list[Index]:
     """Return the indexes the database lacks."""
+    wanted = wanted_indexes(text_search=text_search)
     present = {
         (name, index)
-        for name in {index.collection for index in INDEXES}
+        for name in {index.collection for index in wanted}
         for index in await database[name].index_information()
     }
-    return [index for index in INDEXES if (index.collection, index.name) not in present]
+    return [index for index in wanted if (index.collection, index.name) not in present]

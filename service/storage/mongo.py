@@ -16,6 +16,7 @@ from service.domain.errors import (
     StoreUnavailable,
 )
 from service.domain.models import ListPage, Message, Selection, Session
+from service.domain.session_key import KeySelection, SessionKey
 from service.domain.window import Window, seqs_in
 from service.storage import documents
 from service.storage.append_log import AppendLog
@@ -24,7 +25,16 @@ from service.storage.entries import AFTER_ALL_SEQS, Entries
 from service.storage.errors import changing, duplicates_in, reading
 from service.storage.gather import Gatherer, Request
 from service.storage.heads import Heads
-from service.storage.indexes import HISTORY, SESSIONS, ensure_indexes, list_index
+from service.storage.indexes import (
+    HISTORY,
+    SESSIONS,
+    Index,
+    ensure_indexes,
+    list_index,
+    missing_indexes,
+)
+from service.storage.key_lists import KeyLists
+from service.storage.text_search import TextSearch
 
 READ_ROUNDS = 5
 SCAN_BATCH = 200
@@ -36,14 +46,18 @@ SWEEP_BATCH = 100
 class MongoSessionStore:
     """Keeps what the SessionStore port promises, on a replica set."""
 
-    def __init__(self, database: Database, *, append_deadline_s: float) -> None:
+    def __init__(
+        self, database: Database, *, append_deadline_s: float, text_search: bool = False
+    ) -> None:
         self._database = database
+        self._text_search = text_search
         self._sessions = database[SESSIONS]
         self._heads = Heads(self._sessions)
         self._entries = Entries(database[HISTORY])
-        self._log = AppendLog(
-            self._heads, Entries(latest(database, HISTORY)), deadline_s=append_deadline_s
-        )
+        self._texts = TextSearch(database[HISTORY])
+        self._keys = KeyLists(self._sessions)
+        self._latest_entries = Entries(latest(database, HISTORY))
+        self._log = AppendLog(self._heads, self._latest_entries, deadline_s=append_deadline_s)
         self._creates: Gatherer[Session, None] = Gatherer(
             self._create_batch,
             max_batch=MAX_CREATES,
@@ -56,8 +70,12 @@ class MongoSessionStore:
     async def prepare(self) -> None:
         """Make the indexes; before that, nothing is stored, because they hold its promises."""
         with changing():
-            await ensure_indexes(self._database)
+            await ensure_indexes(self._database, text_search=self._text_search)
         self.is_prepared = True
+
+    async def missing_indexes(self) -> list[Index]:
+        with reading():
+            return await missing_indexes(self._database, text_search=self._text_search)
 
     async def create(self, session: Session) -> None:
         self._require_prepared()
@@ -75,6 +93,9 @@ class MongoSessionStore:
         with reading():
             head = await self._sessions.find_one({"user_id": user_id, "key": key})
         return None if head is None else documents.from_head(head)
+
+    async def list_keys(self, of: KeySelection, *, limit: int) -> list[SessionKey]:
+        return await self._keys.first(of, limit)
 
     async def list_heads(self, reach: Reach, page: ListPage, of: Selection) -> list[Session]:
         selected = documents.selected(reach, of)
@@ -127,6 +148,20 @@ class MongoSessionStore:
         self._require_prepared()
         return await self._log.append(reach, session_id, messages)
 
+    async def with_client_keys(
+        self, reach: Reach, session_id: UUID, client_keys: Sequence[str]
+    ) -> list[Message]:
+        head = await self._heads.load(reach, session_id)
+        stored = await self._latest_entries.with_keys(session_id, list(client_keys))
+        kept = [message for message in stored if message.seq >= head.start]
+        return sorted(kept, key=lambda message: message.seq)
+
+    async def search(
+        self, reach: Reach, session_id: UUID, words: str, *, before_seq: int, limit: int
+    ) -> list[Message]:
+        head = await self._heads.load(reach, session_id)
+        return await self._texts.best(head, words, before_seq=before_seq, limit=limit)
+
     async def newest_of_each(
         self, sessions: Sequence[Session], *, limit: int
     ) -> dict[UUID, list[Message]]:
@@ -140,7 +175,9 @@ class MongoSessionStore:
     ) -> Session:
         changed, cleared = await self._heads.change(reach, session_id, change)
         if cleared:
-            await self._purge_now(session_id, before=changed.start)
+            # The last number stays taken until the sweep: a writer whose head is older stops
+            # there, and cannot have some of its messages below the start and some behind it.
+            await self._purge_now(session_id, before=min(changed.start, changed.end))
         return changed
 
     async def delete(self, reach: Reach, session_id: UUID) -> None:

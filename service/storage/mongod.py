@@ -93,6 +93,7 @@ class Mongod:
     async def spawn(cls, binary: Path, folder: Path, port: int) -> Self:
         log = _prepare(folder)
         with log.open("ab") as output:
+            log_start = output.tell()
             process = await asyncio.create_subprocess_exec(
                 *_command(binary, folder, port),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -101,7 +102,7 @@ class Mongod:
                 # Ctrl-C in a terminal goes to the service alone, which then stops mongod.
                 start_new_session=True,
             )
-            return cls(process, folder, port, output.tell())
+        return cls(process, folder, port, log_start)
 
     @property
     def pid(self) -> int:
@@ -194,8 +195,9 @@ class Mongod:
             return f"{who} was killed by signal {-code}"
         if code == EXIT_PORT_TAKEN:
             return f"{who} ended: another program has taken port {self._port}"
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
         complaint = next(_complaints(log), "no reason in its log")
-        return f"{who} ended with exit code {code}: {complaint} (its log is {self._log})"
+        return f"{who} ended with {how}: {complaint} (its log is {self._log})"
 
     def _log_tail(self) -> str:
         """Return what this run logged last; earlier runs share the file."""
@@ -210,9 +212,9 @@ def _prepare(folder: Path) -> Path:
     """Return the log of a folder that has room for a new run: mongod does not bound it."""
     (folder / DATABASE_FOLDER).mkdir(mode=0o700, exist_ok=True)
     log = folder / LOG_FILE
-    log.touch(mode=0o600)
-    if log.stat().st_size > MAX_LOG_BYTES:
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         log.replace(log.with_suffix(".log.old"))
+    log.touch(mode=0o600)
     return log
 
 
@@ -236,16 +238,21 @@ def _command(binary: Path, folder: Path, port: int) -> list[str]:
 
 
 def _complaints(log: str) -> Iterator[str]:
-    """Yield the errors in a log, newest first; the loader's own complaints are plain text."""
-    for line in reversed(log.splitlines()):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            if "error" in line.lower():
-                yield line.strip()
-            continue
-        if entry["s"] in {"E", "F"}:
-            yield f"{entry['msg']} {json.dumps(entry.get('attr', {}))}"[:500]
+    """Yield the errors in a log; the first tells most, and the loader's are plain text."""
+    for line in log.splitlines():
+        entry = _entry(line)
+        if entry is None and "error" in line.lower():
+            yield line.strip()
+        elif entry is not None and entry.get("s") in {"E", "F"}:
+            yield f"{entry.get('msg')} {json.dumps(entry.get('attr', {}))}"[:500]
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 async def _form_replica_set(admin: AsyncDatabase[dict[str, Any]], address: str) -> None:

@@ -118,19 +118,21 @@ class OneAppend:
         if await self._heads.move_all({self.head.id: self.move}):
             return True
         await self._reload_head()
-        await self._take_back(before=self.head.start)
         return False
 
     async def _reload_head(self) -> None:
-        """Load the head again; when it was deleted meanwhile, leave nothing behind."""
+        """Load the head again, and leave nothing behind where a delete or a clear came between."""
         try:
             self.head = await self._heads.load(Reach(user_id=self.head.user_id), self.head.id)
         except SessionNotFound:
             await self._take_back(before=max(message.seq for message in self.messages) + 1)
             raise
+        await self._take_back(before=self.head.start)
 
     async def _take_back(self, *, before: int) -> None:
         taken = [i for i, message in enumerate(self.messages) if 0 < message.seq < before]
+        if not taken:
+            return
         await self._entries.remove(self.head.id, [self.messages[i].seq for i in taken])
         for i in taken:
             self.messages[i] = self.messages[i].model_copy(update={"seq": 0})

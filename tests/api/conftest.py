@@ -20,6 +20,7 @@ async def app(mongo_url: str) -> AsyncIterator[Starlette]:
         mongo_url=mongo_url,
         mongo_database=f"api_{uuid4().hex}",
         jwt_secret=SECRET,
+        keyed_requests_per_minute=1_000_000,
     )
     app = create_app(settings)
     async with app.router.lifespan_context(app):

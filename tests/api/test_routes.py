@@ -1,8 +1,11 @@
 """The route table: every path reaches its own endpoint, and errors have one shape."""
 
+from types import ModuleType
+
 import pytest
 from starlette.routing import Match, Router
 
+from service.api import dialects, redirects
 from service.api import errors as api_errors
 from service.api.errors import STATUS
 from service.domain.errors import DomainError
@@ -15,10 +18,16 @@ def every_kind(kind: type[DomainError]) -> set[type[DomainError]]:
     return {kind}.union(*(every_kind(below) for below in kind.__subclasses__()))
 
 
+def rows_of(module: ModuleType) -> set[tuple[str, str]]:
+    """Return the rows of the table whose endpoints stand in this module."""
+    return {(e.method, e.path) for e in ENDPOINTS if e.handler.__module__ == module.__name__}
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")
 def test_every_path_reaches_its_own_endpoint(endpoint: Endpoint) -> None:
     path = (
-        endpoint.path.replace("{session_id}", SESSION_ID)
+        endpoint.path.replace("{session_id:uuid}", SESSION_ID)
+        .replace("{session_id}", "session123")
         .replace("{user_id:path}", "recent/update")
         .replace("{agent_id:path}", "create/get")
     )
@@ -31,8 +40,6 @@ def test_every_path_reaches_its_own_endpoint(endpoint: Endpoint) -> None:
 
 
 def test_the_native_routes_are_these_at_the_root_and_under_sessions() -> None:
-    table = {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
-
     native = {
         ("POST", "/create"),
         ("DELETE", "/delete/{session_id}"),
@@ -42,8 +49,62 @@ def test_the_native_routes_are_these_at_the_root_and_under_sessions() -> None:
         ("GET", "/get_all/{user_id:path}"),
         ("GET", "/get_by_agent/{agent_id:path}"),
         ("GET", "/get/{session_id}"),
+        ("POST", "/chat/{session_id}"),
     }
-    assert table == native | {(method, f"/sessions{path}") for method, path in native}
+    assert rows_of(dialects.native) == native | {(m, f"/sessions{path}") for m, path in native}
+
+
+def test_the_pyspur_routes_are_these_at_the_root_and_under_api() -> None:
+    pyspur = {
+        ("POST", "/session/"),
+        ("GET", "/session/"),
+        ("POST", "/session/test/"),
+        ("GET", "/session/{session_id}/"),
+        ("DELETE", "/session/{session_id}/"),
+        ("POST", "/user/"),
+        ("GET", "/user/"),
+        ("GET", "/user/{user_id:path}/"),
+        ("PATCH", "/user/{user_id:path}/"),
+        ("DELETE", "/user/{user_id:path}/"),
+    }
+    mounted = pyspur | {(m, f"/api{path}") for m, path in pyspur}
+    assert rows_of(dialects.pyspur) == mounted
+    assert rows_of(redirects) == {(m, path.removesuffix("/")) for m, path in mounted}
+
+
+def test_the_julep_routes_are_these_beside_the_native_ones() -> None:
+    session = "/sessions/{session_id:uuid}"
+    table = {
+        ("POST", "/sessions"),
+        ("GET", "/sessions"),
+        ("GET", session),
+        ("PUT", session),
+        ("PATCH", session),
+        ("DELETE", session),
+        ("GET", f"{session}/history"),
+        ("DELETE", f"{session}/history"),
+        ("GET", f"{session}/messages"),
+        ("POST", f"{session}/messages"),
+        ("GET", f"{session}/tools"),
+        ("GET", f"{session}/suggestions"),
+        ("POST", f"{session}/chat"),
+    }
+    assert rows_of(dialects.julep) | rows_of(dialects.julep_chat) == table
+
+
+def test_the_keyed_routes_are_these() -> None:
+    table = {
+        ("GET", "/health"),
+        ("GET", "/api/v1/health"),
+        ("GET", "/api/v1/sessions"),
+        ("DELETE", "/api/v1/sessions"),
+        ("GET", "/api/v1/sessions/{key:key}/export"),
+        ("GET", "/api/v1/sessions/{key:key}"),
+        ("DELETE", "/api/v1/sessions/{key:key}"),
+        ("POST", "/api/v1/chat"),
+        ("POST", "/api/v1/chat/stream"),
+    }
+    assert rows_of(dialects.keyed) == table
 
 
 def test_every_kind_of_error_has_a_status() -> None:

@@ -6,6 +6,7 @@ kind; each test finds it empty.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from mongomock_motor import AsyncMongoMockClient
@@ -14,7 +15,7 @@ from service.storage.driver import Database
 from service.storage.indexes import HISTORY, SESSIONS
 from service.storage.mongo import MongoSessionStore
 from tests.contract.building import store_on
-from tests.databases import connected, fresh_database
+from tests.databases import connected, fresh_database, name_of
 
 REAL_KINDS = ("motor", "pymongo")
 
@@ -27,7 +28,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 async def databases(mongo_url: str) -> AsyncIterator[Mapping[str, Database]]:
     async with AsyncExitStack() as stack:
-        found: dict[str, Database] = {"mongomock": AsyncMongoMockClient()["db"]}
+        mock: Any = AsyncMongoMockClient()["db"]
+        found: dict[str, Database] = {"mongomock": mock}
         for name in REAL_KINDS:
             client = await stack.enter_async_context(connected(name, mongo_url))
             found[name] = await stack.enter_async_context(fresh_database(client))
@@ -52,4 +54,4 @@ async def other_store(
 ) -> AsyncIterator[MongoSessionStore]:
     """Give a store of another process on the same database: it shares nothing else."""
     async with connected(kind, mongo_url) as client:
-        yield await store_on(client[database.name])
+        yield await store_on(client[name_of(database)])

@@ -11,7 +11,14 @@ class SilentProxy:
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._is_silent = False
+        self._connections = 0
+        self._changed = asyncio.Condition()
         self._writers: list[asyncio.StreamWriter] = []
+
+    async def connected(self, count: int) -> None:
+        """Wait until there are that many connections."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._connections >= count)
 
     def silence(self) -> None:
         self._is_silent = True
@@ -19,6 +26,9 @@ class SilentProxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, requests = await asyncio.open_connection(*self._target)
         self._writers += [writer, requests]
+        async with self._changed:
+            self._connections += 1
+            self._changed.notify_all()
         await asyncio.gather(
             self._pass_on(reader, requests, silenced=False),
             self._pass_on(answers, writer, silenced=True),

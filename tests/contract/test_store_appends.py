@@ -39,8 +39,8 @@ async def test_messages_are_numbered_from_one_without_a_gap(store: MongoSessionS
 
     numbers = [seqs_of(await store.append(ALICE, session.id, messages(t))) for t in "abc"]
 
-    assert [[1], [2], [3]] == numbers
-    assert [1, 2, 3] == seqs_of(await log_of(store, session))
+    assert numbers == [[1], [2], [3]]
+    assert seqs_of(await log_of(store, session)) == [1, 2, 3]
 
 
 async def test_messages_of_one_append_stand_together_in_the_order_given(
@@ -50,9 +50,9 @@ async def test_messages_of_one_append_stand_together_in_the_order_given(
 
     appended = await store.append(ALICE, session.id, messages("zyx"))
 
-    assert [3, 4, 5] == seqs_of(appended)
-    assert "zyx" == texts_of(appended)
-    assert "abzyx" == texts_of(await log_of(store, session))
+    assert seqs_of(appended) == [3, 4, 5]
+    assert texts_of(appended) == "zyx"
+    assert texts_of(await log_of(store, session)) == "abzyx"
 
 
 async def test_append_returns_the_messages_as_reads_show_them(store: MongoSessionStore) -> None:
@@ -71,7 +71,7 @@ async def test_order_follows_the_numbers_and_not_the_times(store: MongoSessionSt
         late = message(text, created_at=now + timedelta(minutes=minutes))
         await store.append(ALICE, session.id, [late])
 
-    assert "abc" == texts_of(await log_of(store, session))
+    assert texts_of(await log_of(store, session)) == "abc"
 
 
 async def test_writers_at_once_get_different_numbers_and_leave_none_out(
@@ -84,7 +84,7 @@ async def test_writers_at_once_get_different_numbers_and_leave_none_out(
     )
 
     assert list(range(1, 61)) == sorted(m.seq for found in appended for m in found)
-    assert "xyz" * 20 == texts_of(await log_of(store, session))
+    assert texts_of(await log_of(store, session)) == "xyz" * 20
 
 
 async def test_logs_are_numbered_each_on_its_own(store: MongoSessionStore) -> None:
@@ -92,8 +92,8 @@ async def test_logs_are_numbered_each_on_its_own(store: MongoSessionStore) -> No
 
     appended = await store.append(ALICE, second.id, messages("x"))
 
-    assert [1] == seqs_of(appended)
-    assert "abc" == texts_of(await log_of(store, first))
+    assert seqs_of(appended) == [1]
+    assert texts_of(await log_of(store, first)) == "abc"
 
 
 async def test_the_head_follows_the_log(store: MongoSessionStore) -> None:
@@ -110,7 +110,7 @@ async def test_the_head_follows_the_log(store: MongoSessionStore) -> None:
     }
     head = await store.get(ALICE, session.id)
     assert session.model_copy(update=expected) == head
-    assert 2 == head.message_count
+    assert head.message_count == 2
 
 
 async def test_the_head_is_never_active_before_it_was(store: MongoSessionStore) -> None:
@@ -201,7 +201,7 @@ async def test_nothing_is_stored_for_an_unknown_session(
     with pytest.raises(SessionNotFound):
         await store.append(ALICE, unknown, messages("ab"))
 
-    assert [] == await stored_seqs(database, unknown)
+    assert await stored_seqs(database, unknown) == []
 
 
 async def test_what_is_acknowledged_is_shown_by_the_next_read(store: MongoSessionStore) -> None:

@@ -32,8 +32,8 @@ async def test_an_append_after_a_crash_before_the_head_moved_goes_on_behind_it(
 
     appended = await store.append(ALICE, session.id, messages("e"))
 
-    assert [5] == seqs_of(appended)
-    assert "abcde" == texts_of(await log_of(store, session))
+    assert seqs_of(appended) == [5]
+    assert texts_of(await log_of(store, session)) == "abcde"
 
 
 async def test_an_append_of_many_goes_on_behind_a_crash_in_one_piece(
@@ -44,8 +44,8 @@ async def test_an_append_of_many_goes_on_behind_a_crash_in_one_piece(
 
     appended = await store.append(ALICE, session.id, keyed("xyz"))
 
-    assert [2, 3, 4] == seqs_of(appended)
-    assert "axyz" == texts_of(await log_of(store, session))
+    assert seqs_of(appended) == [2, 3, 4]
+    assert texts_of(await log_of(store, session)) == "axyz"
 
 
 async def test_the_head_counts_what_a_crash_left_once_it_is_shown(
@@ -53,11 +53,11 @@ async def test_the_head_counts_what_a_crash_left_once_it_is_shown(
 ) -> None:
     session = await open_session(store, "a")
     await leave_entries(database, session.id, messages("b"), first_seq=2)
-    assert 1 == (await store.get(ALICE, session.id)).message_count
+    assert (await store.get(ALICE, session.id)).message_count == 1
 
     await store.append(ALICE, session.id, messages("c"))
 
-    assert 3 == (await store.get(ALICE, session.id)).message_count
+    assert (await store.get(ALICE, session.id)).message_count == 3
 
 
 async def test_a_replay_after_such_a_crash_is_acknowledged_and_shown(
@@ -70,8 +70,8 @@ async def test_a_replay_after_such_a_crash_is_acknowledged_and_shown(
     appended = await store.append(ALICE, session.id, keyed("b"))
 
     assert [left.model_copy(update={"seq": 2})] == appended
-    assert "ab" == texts_of(await log_of(store, session))
-    assert [1, 2] == await stored_seqs(database, session.id)
+    assert texts_of(await log_of(store, session)) == "ab"
+    assert await stored_seqs(database, session.id) == [1, 2]
 
 
 async def test_a_replay_shows_its_message_also_when_it_is_not_the_last_one_left(
@@ -82,9 +82,9 @@ async def test_a_replay_shows_its_message_also_when_it_is_not_the_last_one_left(
 
     await store.append(ALICE, session.id, keyed("a"))
 
-    assert "a" == texts_of(await log_of(store, session))
+    assert texts_of(await log_of(store, session)) == "a"
     await store.append(ALICE, session.id, messages("d"))
-    assert "abcd" == texts_of(await log_of(store, session))
+    assert texts_of(await log_of(store, session)) == "abcd"
 
 
 @pytest.mark.parametrize("texts", ["b", "bc"])
@@ -111,4 +111,4 @@ async def test_a_store_lost_before_the_messages_tells_that_nothing_was_changed(
         await dying.append(ALICE, session.id, messages("b"))
 
     assert not isinstance(refusal.value, OutcomeUnknown)
-    assert [1] == await stored_seqs(database, session.id)
+    assert await stored_seqs(database, session.id) == [1]

@@ -52,8 +52,8 @@ async def test_a_delete_takes_the_messages_with_it(
 
     await store.delete(ALICE, gone.id)
 
-    assert [] == await stored_seqs(database, gone.id)
-    assert "xyz" == texts_of(await log_of(store, kept))
+    assert await stored_seqs(database, gone.id) == []
+    assert texts_of(await log_of(store, kept)) == "xyz"
 
 
 async def test_deleting_an_unknown_session_is_not_found(store: MongoSessionStore) -> None:
@@ -68,8 +68,8 @@ async def test_one_of_many_who_delete_at_once_has_deleted(store: MongoSessionSto
         *(store.delete(ALICE, session.id) for _ in range(5)), return_exceptions=True
     )
 
-    assert 1 == answers.count(None)
-    assert 4 == sum(isinstance(answer, SessionNotFound) for answer in answers)
+    assert answers.count(None) == 1
+    assert sum(isinstance(answer, SessionNotFound) for answer in answers) == 4
 
 
 async def test_the_key_of_a_deleted_session_is_free_again(store: MongoSessionStore) -> None:
@@ -92,7 +92,7 @@ async def test_a_replay_on_a_deleted_session_is_not_found(
     with pytest.raises(SessionNotFound):
         await store.append(ALICE, session.id, keyed("a"))
 
-    assert [] == await stored_seqs(database, session.id)
+    assert await stored_seqs(database, session.id) == []
 
 
 @pytest.mark.parametrize("texts", ["x", "xyz"])
@@ -105,7 +105,7 @@ async def test_messages_stored_while_the_session_is_deleted_are_taken_back(
     with pytest.raises(SessionNotFound):
         await late.append(ALICE, session.id, messages(texts))
 
-    assert [] == await stored_seqs(database, session.id)
+    assert await stored_seqs(database, session.id) == []
 
 
 @pytest.mark.parametrize("texts", ["x", "xyz"])
@@ -118,7 +118,7 @@ async def test_messages_that_come_after_the_delete_are_taken_back(
     with pytest.raises(SessionNotFound):
         await late.append(ALICE, session.id, messages(texts))
 
-    assert [] == await stored_seqs(database, session.id)
+    assert await stored_seqs(database, session.id) == []
 
 
 async def test_a_sweep_removes_the_last_trace_of_a_deleted_session(
@@ -129,7 +129,7 @@ async def test_a_sweep_removes_the_last_trace_of_a_deleted_session(
 
     swept = await store.sweep(begun_before=SOON)
 
-    assert 1 == swept
+    assert swept == 1
     assert await stored_head(database, session.id) is None
 
 
@@ -142,7 +142,7 @@ async def test_a_sweep_removes_what_an_interrupted_delete_or_a_late_writer_left(
 
     await store.sweep(begun_before=SOON)
 
-    assert [] == await stored_seqs(database, session.id)
+    assert await stored_seqs(database, session.id) == []
 
 
 async def test_a_sweep_removes_logs_that_are_too_long_for_one_go(
@@ -156,7 +156,7 @@ async def test_a_sweep_removes_logs_that_are_too_long_for_one_go(
 
     await store.sweep(begun_before=SOON)
 
-    assert [] == await stored_seqs(database, session.id)
+    assert await stored_seqs(database, session.id) == []
 
 
 async def test_a_sweep_leaves_live_sessions_alone(store: MongoSessionStore) -> None:
@@ -164,8 +164,8 @@ async def test_a_sweep_leaves_live_sessions_alone(store: MongoSessionStore) -> N
 
     swept = await store.sweep(begun_before=SOON)
 
-    assert 0 == swept
-    assert "abc" == texts_of(await log_of(store, session))
+    assert swept == 0
+    assert texts_of(await log_of(store, session)) == "abc"
 
 
 async def test_a_sweep_leaves_young_deletes_to_the_next_one(
@@ -177,7 +177,7 @@ async def test_a_sweep_leaves_young_deletes_to_the_next_one(
 
     swept = await store.sweep(begun_before=before)
 
-    assert 0 == swept
+    assert swept == 0
     assert await stored_head(database, session.id) is not None
 
 
@@ -186,7 +186,7 @@ async def test_a_second_sweep_finds_nothing(store: MongoSessionStore) -> None:
     await store.delete(ALICE, session.id)
     await store.sweep(begun_before=SOON)
 
-    assert 0 == await store.sweep(begun_before=SOON)
+    assert await store.sweep(begun_before=SOON) == 0
 
 
 async def test_sweeps_at_once_finish_every_delete(
@@ -198,7 +198,7 @@ async def test_sweeps_at_once_finish_every_delete(
 
     await asyncio.gather(*(store.sweep(begun_before=SOON) for _ in range(5)))
 
-    assert [None] * 10 == [await stored_head(database, session.id) for session in gone]
+    assert [await stored_head(database, session.id) for session in gone] == [None] * 10
 
 
 async def test_sweeps_finish_any_number_of_deletes_in_turn(store: MongoSessionStore) -> None:
@@ -208,4 +208,4 @@ async def test_sweeps_finish_any_number_of_deletes_in_turn(store: MongoSessionSt
 
     swept = [await store.sweep(begun_before=SOON) for _ in range(3)]
 
-    assert [SWEEP_BATCH, 1, 0] == swept
+    assert swept == [SWEEP_BATCH, 1, 0]

@@ -120,7 +120,7 @@ async def test_one_of_many_who_create_the_same_key_at_once_gets_it(
 
     created = [s for s, answer in zip(sessions, answers, strict=True) if answer is None]
     refused = [answer for answer in answers if isinstance(answer, SessionKeyTaken)]
-    assert (1, 9) == (len(created), len(refused))
+    assert (len(created), len(refused)) == (1, 9)
     assert await store.find_by_key("alice", "k") == created[0]
 
 

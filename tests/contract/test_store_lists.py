@@ -56,7 +56,7 @@ def ids(sessions: Sequence[Session]) -> list[UUID]:
     ],
 )
 async def test_a_list_follows_the_time_it_is_sorted_by(
-    store: MongoSessionStore, sort_by: SortBy, descending: bool, expected: list[int]
+    store: MongoSessionStore, sort_by: SortBy, expected: list[int], *, descending: bool
 ) -> None:
     created = {minute: await open_session(store, **at(minute)) for minute in (2, 1, 3)}
 
@@ -69,7 +69,7 @@ async def test_a_list_follows_the_time_it_is_sorted_by(
 @pytest.mark.parametrize("sort_by", SortBy)
 @pytest.mark.parametrize("descending", [False, True])
 async def test_sessions_of_the_same_time_follow_their_ids(
-    store: MongoSessionStore, database: Database, sort_by: SortBy, descending: bool
+    store: MongoSessionStore, database: Database, sort_by: SortBy, *, descending: bool
 ) -> None:
     in_order = await store_many(database, 20, **at(0))
 
@@ -89,7 +89,7 @@ async def test_pages_show_each_session_once_and_in_order(
         for skip in range(0, 15, 3)
     ]
 
-    assert [3, 3, 3, 1, 0] == [len(page) for page in pages]
+    assert [len(page) for page in pages] == [3, 3, 3, 1, 0]
     assert in_order == [session.id for page in pages for session in page]
 
 
@@ -137,7 +137,7 @@ async def test_a_list_can_show_only_tests(store: MongoSessionStore) -> None:
     tests = Selection(user_id="alice", tests_only=True)
 
     assert [test] == await store.list_heads(ALICE, WHOLE, tests)
-    assert 1 == await store.count(ALICE, tests)
+    assert await store.count(ALICE, tests) == 1
 
 
 METADATA = {"project": "x", "n": 1, "tags": ["a", "b"], "$gt": "", "a.b": {"y": 1, "z": None}}
@@ -163,7 +163,7 @@ async def test_metadata_selects_sessions_with_equal_values(
     selection = Selection(user_id="alice", metadata=metadata)
 
     assert [session] == await store.list_heads(ALICE, WHOLE, selection)
-    assert 1 == await store.count(ALICE, selection)
+    assert await store.count(ALICE, selection) == 1
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ async def test_metadata_that_differs_selects_nothing(
     await open_session(store)
     selection = Selection(user_id="alice", metadata=metadata)
 
-    assert [] == await store.list_heads(ALICE, WHOLE, selection)
-    assert 0 == await store.count(ALICE, selection)
+    assert await store.list_heads(ALICE, WHOLE, selection) == []
+    assert await store.count(ALICE, selection) == 0
 
 
 async def test_sessions_are_selected_by_the_metadata_they_have_now(
@@ -202,7 +202,7 @@ async def test_sessions_are_selected_by_the_metadata_they_have_now(
 
     before, after = (Selection(user_id="alice", metadata={"stage": stage}) for stage in (1, 2))
 
-    assert [] == await store.list_heads(ALICE, WHOLE, before)
+    assert await store.list_heads(ALICE, WHOLE, before) == []
     assert [session.id] == ids(await store.list_heads(ALICE, WHOLE, after))
 
 
@@ -214,7 +214,7 @@ async def test_deleted_sessions_are_not_listed_counted_or_scanned(
     await store.delete(ALICE, gone.id)
 
     assert [kept] == await store.list_heads(ALICE, WHOLE, OF_ALICE)
-    assert 1 == await store.count(ALICE, OF_ALICE)
+    assert await store.count(ALICE, OF_ALICE) == 1
     assert [kept.id] == await ids_of(store.scan(ALICE, OF_ALICE))
 
 

@@ -21,18 +21,17 @@ from tests.contract.building import (
     DEADLINE_S,
     EVERYTHING,
     ids_of,
-    keyed,
-    log_of,
     messages,
     new_session,
     open_session,
-    store_on,
-    texts_of,
 )
 from tests.contract.conftest import REAL_KINDS
 from tests.contract.silent_proxy import SilentProxy, silent_proxy
+from tests.databases import name_of
 
 MONGO_TIMEOUT_S = 1.0
+CONNECTIONS = 20
+MONITORS = 2
 ID = uuid4()
 
 Call = Callable[[MongoSessionStore], Awaitable[Any]]
@@ -67,8 +66,10 @@ def settings_for(kind: str) -> Settings:
     return Settings(_env_file=None, mongo_driver=kind, mongo_timeout_s=MONGO_TIMEOUT_S)
 
 
-async def store_at(url: str, kind: str, name: str) -> AsyncIterator[MongoSessionStore]:
-    client = driver.connect(settings_for(kind), url)
+async def store_at(
+    url: str, kind: str, name: str, **options: Any
+) -> AsyncIterator[MongoSessionStore]:
+    client = driver.connect(settings_for(kind), url, **options)
     store = MongoSessionStore(client[name], append_deadline_s=DEADLINE_S)
     store.is_prepared = True
     yield store
@@ -96,7 +97,10 @@ async def proxy(mongo_url: str) -> AsyncIterator[tuple[SilentProxy, str]]:
 async def store_behind(
     proxy: tuple[SilentProxy, str], kind: str, database: Database
 ) -> AsyncIterator[MongoSessionStore]:
-    async for store in store_at(proxy[1], kind, database.name):
+    """Give a store that has a connection for each call before the database falls silent."""
+    async for store in store_at(proxy[1], kind, name_of(database), minPoolSize=CONNECTIONS):
+        await store.exists(ID)
+        await proxy[0].connected(CONNECTIONS + MONITORS)
         yield store
 
 
@@ -124,7 +128,6 @@ async def test_calls_on_a_silent_database_tell_in_time_what_may_have_been_change
 ) -> None:
     calls = READS | CHANGES
     await open_session(store, id=ID)
-    await asyncio.gather(*(store_behind.get(ALICE, ID) for _ in calls))
     proxy[0].silence()
 
     failures = await asyncio.gather(*(failure_of(call(store_behind)) for call in calls.values()))

@@ -3,11 +3,13 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
 from service.domain.errors import SessionKeyTaken, SessionNotFound
-from service.domain.models import Message, Session
+from service.domain.models import Message, Session, utc_now
 from service.domain.rules import MAX_MESSAGES_PER_APPEND
 from service.domain.sessions import emptied
 from service.storage.driver import Database
@@ -43,6 +45,10 @@ def stores(store: MongoSessionStore, other_store: MongoSessionStore) -> list[Mon
 
 def dense(first: int, count: int) -> list[int]:
     return list(range(first, first + count))
+
+
+def is_ascending(numbers: list[int]) -> bool:
+    return all(first < second for first, second in pairwise(numbers))
 
 
 async def write(
@@ -141,8 +147,8 @@ async def test_one_of_two_stores_creates_a_key(
         *(stores[n % 2].create(new_session(key="k")) for n in range(20)), return_exceptions=True
     )
 
-    assert 1 == answers.count(None)
-    assert 19 == sum(isinstance(answer, SessionKeyTaken) for answer in answers)
+    assert answers.count(None) == 1
+    assert sum(isinstance(answer, SessionKeyTaken) for answer in answers) == 19
 
 
 async def test_updates_and_appends_at_once_lose_nothing_of_each_other(
@@ -160,14 +166,40 @@ async def test_updates_and_appends_at_once_lose_nothing_of_each_other(
     )
 
     head, log = await store.read(ALICE, session.id, EVERYTHING)
-    assert {"count": 20} == head.metadata
+    assert head.metadata == {"count": 20}
     assert dense(1, 20) == seqs_of(log)
     assert log[-1].content == (head.preview and head.preview.text)
     assert max(message.created_at for message in log) == head.last_active
 
 
+async def test_a_store_goes_on_in_order_where_the_other_appended_and_cleared(
+    store: MongoSessionStore, other_store: MongoSessionStore
+) -> None:
+    session = await open_session(store, "ab")
+    await other_store.append(ALICE, session.id, messages("c"))
+    await other_store.update(ALICE, session.id, emptied)
+
+    appended = await store.append(ALICE, session.id, messages("xyz"))
+
+    assert seqs_of(appended) == [4, 5, 6]
+    assert texts_of(await log_of(store, session)) == "xyz"
+
+
+async def test_a_store_appends_nothing_where_the_other_deleted(
+    store: MongoSessionStore, other_store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store, "ab")
+    await other_store.delete(ALICE, session.id)
+
+    with pytest.raises(SessionNotFound):
+        await store.append(ALICE, session.id, messages("xyz"))
+
+    assert await stored_seqs(database, session.id) == []
+
+
+@pytest.mark.parametrize("size", [1, 3])
 async def test_clears_and_appends_at_once_never_use_a_number_twice_or_leave_a_hole(
-    store: MongoSessionStore, stores: list[MongoSessionStore], database: Database
+    store: MongoSessionStore, stores: list[MongoSessionStore], database: Database, size: int
 ) -> None:
     session = await open_session(store)
 
@@ -176,12 +208,14 @@ async def test_clears_and_appends_at_once_never_use_a_number_twice_or_leave_a_ho
             await stores[number].update(ALICE, session.id, emptied)
 
     acknowledged, *_ = await asyncio.gather(
-        write(stores, session, writers=10, appends=10, size=1), clear(0), clear(1)
+        write(stores, session, writers=10, appends=10, size=size), clear(0), clear(1)
     )
+    await store.sweep(begun_before=utc_now() + timedelta(hours=1))
 
     head, log = await store.read(ALICE, session.id, EVERYTHING)
     numbers = seqs_of(acknowledged)
-    assert len(set(numbers)) == len(numbers) == 100
+    assert len(set(numbers)) == len(numbers) == 100 * size
+    assert all(is_ascending(numbers[i : i + size]) for i in range(0, len(numbers), size))
     assert dense(head.start, head.message_count) == seqs_of(log)
     assert seqs_of(log) == await stored_seqs(database, session.id)
     assert sorted(n for n in numbers if n >= head.start) == seqs_of(log)
@@ -202,14 +236,14 @@ async def test_a_delete_beside_appends_leaves_nothing_behind(
 
     failures = [a for found in answers for a in found if isinstance(a, BaseException)]
     assert all(isinstance(failure, SessionNotFound) for failure in failures)
-    assert [[]] * 10 == [await stored_seqs(database, session.id) for session in sessions]
+    assert [await stored_seqs(database, session.id) for session in sessions] == [[]] * 10
 
 
 async def test_stores_may_prepare_one_database_at_once(kind: str, mongo_url: str) -> None:
     async with connected(kind, mongo_url) as client, fresh_database(client) as database:
         await asyncio.gather(*(store_on(database) for _ in range(5)))
 
-        assert [] == await missing_indexes(database)
+        assert await missing_indexes(database) == []
 
 
 async def test_as_many_messages_as_the_rules_allow_go_in_at_once(

@@ -38,7 +38,7 @@ def page_of(log: str, window: Window) -> str:
 
 @pytest.mark.parametrize("newest", [False, True], ids=["oldest", "newest"])
 async def test_every_window_on_a_log_shows_its_page_oldest_first(
-    store: MongoSessionStore, newest: bool
+    store: MongoSessionStore, *, newest: bool
 ) -> None:
     session = await open_session(store, "abcde")
 
@@ -51,7 +51,7 @@ async def test_every_window_on_a_log_shows_its_page_oldest_first(
 
 @pytest.mark.parametrize("newest", [False, True], ids=["oldest", "newest"])
 async def test_skip_counts_from_the_start_of_a_log_whose_beginning_is_gone(
-    store: MongoSessionStore, newest: bool
+    store: MongoSessionStore, *, newest: bool
 ) -> None:
     session = await open_session(store, "abcdefg")
     await store.update(ALICE, session.id, started_at_3)
@@ -65,17 +65,17 @@ async def test_skip_counts_from_the_start_of_a_log_whose_beginning_is_gone(
 
 @pytest.mark.parametrize("newest", [False, True], ids=["oldest", "newest"])
 async def test_a_skip_far_beyond_the_log_shows_nothing(
-    store: MongoSessionStore, newest: bool
+    store: MongoSessionStore, *, newest: bool
 ) -> None:
     session = await open_session(store, "abc")
 
     _, found = await store.read(ALICE, session.id, Window(limit=9, skip=2**31 - 1, newest=newest))
 
-    assert [] == found
+    assert found == []
 
 
 @pytest.mark.parametrize("newest", [False, True], ids=["oldest", "newest"])
-async def test_an_empty_log_shows_nothing(store: MongoSessionStore, newest: bool) -> None:
+async def test_an_empty_log_shows_nothing(store: MongoSessionStore, *, newest: bool) -> None:
     session = await open_session(store)
 
     assert (session, []) == await store.read(ALICE, session.id, Window(limit=9, newest=newest))
@@ -110,9 +110,9 @@ async def test_messages_the_head_does_not_know_yet_are_not_shown(
     session = await open_session(store, "ab")
     await leave_entries(database, session.id, messages("cd"), first_seq=3)
 
-    assert "ab" == texts_of(await log_of(store, session))
+    assert texts_of(await log_of(store, session)) == "ab"
     _, newest = await store.read(ALICE, session.id, Window(limit=1, newest=True))
-    assert "b" == texts_of(newest)
+    assert texts_of(newest) == "b"
 
 
 async def test_a_range_with_a_hole_is_never_shown(
@@ -136,7 +136,7 @@ async def test_the_newest_of_each_shows_the_end_of_every_log_oldest_first(
 
     shown = {session_id: texts_of(log) for session_id, log in found.items()}
     assert {longer.id: "cd", shorter.id: "x", empty.id: ""} == shown
-    assert [3, 4] == seqs_of(found[longer.id])
+    assert seqs_of(found[longer.id]) == [3, 4]
 
 
 async def test_the_newest_of_each_starts_where_its_log_does(store: MongoSessionStore) -> None:
@@ -145,8 +145,8 @@ async def test_the_newest_of_each_starts_where_its_log_does(store: MongoSessionS
 
     found = await store.newest_of_each([head], limit=10)
 
-    assert "cd" == texts_of(found[session.id])
+    assert texts_of(found[session.id]) == "cd"
 
 
 async def test_the_newest_of_no_session_is_nothing(store: MongoSessionStore) -> None:
-    assert {} == await store.newest_of_each([], limit=10)
+    assert await store.newest_of_each([], limit=10) == {}

@@ -49,7 +49,7 @@ async def test_a_replay_finds_its_message_behind_later_ones(store: MongoSessionS
     await store.append(ALICE, session.id, messages("xyz"))
 
     assert first == await store.append(ALICE, session.id, again(first))
-    assert "axyz" == texts_of(await log_of(store, session))
+    assert texts_of(await log_of(store, session)) == "axyz"
 
 
 async def test_a_replay_leaves_the_head_as_it_is(store: MongoSessionStore) -> None:
@@ -79,7 +79,7 @@ async def test_messages_without_a_key_are_stored_each_time(store: MongoSessionSt
 
     await store.append(ALICE, session.id, messages("a"))
 
-    assert "aa" == texts_of(await log_of(store, session))
+    assert texts_of(await log_of(store, session)) == "aa"
 
 
 async def test_the_same_key_in_another_session_is_another_key(store: MongoSessionStore) -> None:
@@ -88,8 +88,8 @@ async def test_the_same_key_in_another_session_is_another_key(store: MongoSessio
 
     await store.append(ALICE, second.id, [message("y", client_key="k")])
 
-    assert "x" == texts_of(await log_of(store, first))
-    assert "y" == texts_of(await log_of(store, second))
+    assert texts_of(await log_of(store, first)) == "x"
+    assert texts_of(await log_of(store, second)) == "y"
 
 
 async def test_new_messages_beside_a_replayed_one_are_stored(store: MongoSessionStore) -> None:
@@ -98,8 +98,8 @@ async def test_new_messages_beside_a_replayed_one_are_stored(store: MongoSession
 
     appended = await store.append(ALICE, session.id, [*again([stored]), *keyed("b")])
 
-    assert [1, 2] == seqs_of(appended)
-    assert "ab" == texts_of(await log_of(store, session))
+    assert seqs_of(appended) == [1, 2]
+    assert texts_of(await log_of(store, session)) == "ab"
 
 
 SENT = Message(
@@ -139,7 +139,7 @@ async def test_a_key_with_other_content_is_refused_and_stores_nothing(
         await store.append(ALICE, session.id, [SENT.model_copy(update=change)])
 
     assert stored == await log_of(store, session)
-    assert [1] == await stored_seqs(database, session.id)
+    assert await stored_seqs(database, session.id) == [1]
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -155,7 +155,7 @@ async def test_a_refused_key_anywhere_in_an_append_refuses_all_of_it(
         await store.append(ALICE, session.id, sent)
 
     assert stored == await log_of(store, session)
-    assert [1] == await stored_seqs(database, session.id)
+    assert await stored_seqs(database, session.id) == [1]
 
 
 @pytest.mark.parametrize("stored_before", ["a", "ab", "abc"])
@@ -167,8 +167,8 @@ async def test_a_replay_completes_an_append_that_was_half_stored(
 
     appended = await store.append(ALICE, session.id, keyed("abc"))
 
-    assert [2, 3, 4] == seqs_of(appended)
-    assert "xabc" == texts_of(await log_of(store, session))
+    assert seqs_of(appended) == [2, 3, 4]
+    assert texts_of(await log_of(store, session)) == "xabc"
 
 
 async def test_a_replay_completes_a_half_stored_append_behind_what_came_meanwhile(
@@ -180,8 +180,8 @@ async def test_a_replay_completes_a_half_stored_append_behind_what_came_meanwhil
 
     appended = await store.append(ALICE, session.id, keyed("abc"))
 
-    assert [1, 2, 4] == seqs_of(appended)
-    assert "abxc" == texts_of(await log_of(store, session))
+    assert seqs_of(appended) == [1, 2, 4]
+    assert texts_of(await log_of(store, session)) == "abxc"
 
 
 async def test_replays_at_once_complete_a_half_stored_append_once(
@@ -192,5 +192,5 @@ async def test_replays_at_once_complete_a_half_stored_append_once(
 
     await asyncio.gather(*(store.append(ALICE, session.id, keyed("abcd")) for _ in range(5)))
 
-    assert "abcd" == texts_of(await log_of(store, session))
-    assert [1, 2, 3, 4] == await stored_seqs(database, session.id)
+    assert texts_of(await log_of(store, session)) == "abcd"
+    assert await stored_seqs(database, session.id) == [1, 2, 3, 4]

@@ -50,7 +50,7 @@ async def test_a_session_out_of_reach_is_not_found_and_stays_as_it_is(
         await call(store, reach, session.id)
 
     assert before == await store.get(ALICE, session.id)
-    assert "abc" == texts_of(await log_of(store, session))
+    assert texts_of(await log_of(store, session)) == "abc"
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

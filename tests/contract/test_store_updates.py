@@ -80,7 +80,7 @@ async def test_an_update_leaves_the_rest_of_the_head_and_the_log_alone(
     changed = await store.update(ALICE, session.id, Setting(title="after"))
 
     assert before.model_copy(update={"title": "after"}) == changed
-    assert "ab" == texts_of(await log_of(store, session))
+    assert texts_of(await log_of(store, session)) == "ab"
 
 
 async def test_an_update_can_count_as_activity(store: MongoSessionStore) -> None:
@@ -121,7 +121,7 @@ async def test_updates_at_once_are_made_one_after_the_other(store: MongoSessionS
 
     await asyncio.gather(*(store.update(ALICE, session.id, counted) for _ in range(10)))
 
-    assert {"count": 10} == (await store.get(ALICE, session.id)).metadata
+    assert (await store.get(ALICE, session.id)).metadata == {"count": 10}
 
 
 async def test_updating_an_unknown_session_is_not_found(store: MongoSessionStore) -> None:
@@ -130,7 +130,7 @@ async def test_updating_an_unknown_session_is_not_found(store: MongoSessionStore
     with pytest.raises(SessionNotFound):
         await store.update(ALICE, uuid4(), change)
 
-    assert 0 == change.calls
+    assert change.calls == 0
 
 
 async def test_a_change_that_fails_changes_nothing(store: MongoSessionStore) -> None:
@@ -145,17 +145,26 @@ async def test_a_change_that_fails_changes_nothing(store: MongoSessionStore) -> 
     assert session == await store.get(ALICE, session.id)
 
 
-async def test_a_cleared_log_is_empty_and_so_is_its_head(
-    store: MongoSessionStore, database: Database
-) -> None:
+async def test_a_cleared_log_is_empty_and_so_is_its_head(store: MongoSessionStore) -> None:
     session = await open_session(store, "abc", title="kept")
 
     cleared = await store.update(ALICE, session.id, emptied)
 
-    assert (0, 4, 3) == (cleared.message_count, cleared.start, cleared.end)
-    assert (None, "kept") == (cleared.preview, cleared.title)
-    assert [] == await log_of(store, session)
-    assert [] == await stored_seqs(database, session.id)
+    assert (cleared.message_count, cleared.start, cleared.end) == (0, 4, 3)
+    assert (cleared.preview, cleared.title) == (None, "kept")
+    assert await log_of(store, session) == []
+
+
+async def test_of_a_cleared_log_the_last_message_is_left_to_the_sweep(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store, "abc")
+
+    await store.update(ALICE, session.id, emptied)
+
+    assert await stored_seqs(database, session.id) == [3]
+    await store.sweep(begun_before=SOON)
+    assert await stored_seqs(database, session.id) == []
 
 
 async def test_numbers_are_not_used_again_after_a_clear(store: MongoSessionStore) -> None:
@@ -164,9 +173,9 @@ async def test_numbers_are_not_used_again_after_a_clear(store: MongoSessionStore
 
     appended = await store.append(ALICE, session.id, messages("de"))
 
-    assert [4, 5] == seqs_of(appended)
-    assert "de" == texts_of(await log_of(store, session))
-    assert 2 == (await store.get(ALICE, session.id)).message_count
+    assert seqs_of(appended) == [4, 5]
+    assert texts_of(await log_of(store, session)) == "de"
+    assert (await store.get(ALICE, session.id)).message_count == 2
 
 
 async def test_a_clear_can_leave_the_newest_messages(
@@ -176,9 +185,9 @@ async def test_a_clear_can_leave_the_newest_messages(
 
     changed = await store.update(ALICE, session.id, Setting(start=3))
 
-    assert 2 == changed.message_count
-    assert "cd" == texts_of(await log_of(store, session))
-    assert [3, 4] == await stored_seqs(database, session.id)
+    assert changed.message_count == 2
+    assert texts_of(await log_of(store, session)) == "cd"
+    assert await stored_seqs(database, session.id) == [3, 4]
 
 
 async def test_the_start_of_a_log_never_moves_back(store: MongoSessionStore) -> None:
@@ -187,8 +196,8 @@ async def test_the_start_of_a_log_never_moves_back(store: MongoSessionStore) -> 
 
     changed = await store.update(ALICE, session.id, Setting(start=1))
 
-    assert 3 == changed.start
-    assert "cd" == texts_of(await log_of(store, session))
+    assert changed.start == 3
+    assert texts_of(await log_of(store, session)) == "cd"
 
 
 async def test_clearing_twice_is_like_clearing_once(store: MongoSessionStore) -> None:
@@ -207,22 +216,23 @@ async def test_a_key_of_a_cleared_message_can_be_used_again(store: MongoSessionS
 
     appended = await store.append(ALICE, session.id, keyed("a"))
 
-    assert [3] == seqs_of(appended)
-    assert "a" == texts_of(await log_of(store, session))
+    assert seqs_of(appended) == [3]
+    assert texts_of(await log_of(store, session)) == "a"
 
 
 async def test_a_key_can_be_used_again_before_the_sweep_removed_its_cleared_message(
     store: MongoSessionStore, database: Database
 ) -> None:
-    session = await open_session(store, "ab")
+    session = await open_session(store, "a")
+    await store.append(ALICE, session.id, keyed("b"))
     await store.update(ALICE, session.id, emptied)
-    await leave_entries(database, session.id, keyed("a"), first_seq=1)
+    assert await stored_seqs(database, session.id) == [2]
 
-    appended = await store.append(ALICE, session.id, keyed("a"))
+    appended = await store.append(ALICE, session.id, keyed("bc"))
 
-    assert [3] == seqs_of(appended)
-    assert "a" == texts_of(await log_of(store, session))
-    assert [3] == await stored_seqs(database, session.id)
+    assert seqs_of(appended) == [3, 4]
+    assert texts_of(await log_of(store, session)) == "bc"
+    assert await stored_seqs(database, session.id) == [3, 4]
 
 
 async def test_a_sweep_removes_what_an_interrupted_clear_left_and_nothing_else(
@@ -234,9 +244,9 @@ async def test_a_sweep_removes_what_an_interrupted_clear_left_and_nothing_else(
 
     swept = [await store.sweep(begun_before=SOON) for _ in range(2)]
 
-    assert [1, 0] == swept
-    assert [3, 4] == await stored_seqs(database, session.id)
-    assert "cd" == texts_of(await log_of(store, session))
+    assert swept == [1, 0]
+    assert await stored_seqs(database, session.id) == [3, 4]
+    assert texts_of(await log_of(store, session)) == "cd"
 
 
 async def test_a_sweep_finishes_clears_of_logs_that_are_too_long_for_one_go(
@@ -249,7 +259,7 @@ async def test_a_sweep_finishes_clears_of_logs_that_are_too_long_for_one_go(
 
     await store.sweep(begun_before=SOON)
 
-    assert [2 * PURGE_BATCH + 1, 2 * PURGE_BATCH + 2] == await stored_seqs(database, session.id)
+    assert await stored_seqs(database, session.id) == [2 * PURGE_BATCH + 1, 2 * PURGE_BATCH + 2]
 
 
 async def test_a_clear_keeps_what_a_writer_is_about_to_acknowledge(
@@ -260,27 +270,28 @@ async def test_a_clear_keeps_what_a_writer_is_about_to_acknowledge(
 
     appended = await writing.append(ALICE, session.id, messages("cd"))
 
-    assert [3, 4] == seqs_of(appended)
-    assert "cd" == texts_of(await log_of(store, session))
+    assert seqs_of(appended) == [3, 4]
+    assert texts_of(await log_of(store, session)) == "cd"
 
 
-@pytest.mark.parametrize("texts", ["x", "xy"])
-async def test_a_writer_whose_head_is_older_than_a_clear_goes_on_behind_it(
-    store: MongoSessionStore, database: Database, texts: str
+@pytest.mark.parametrize("texts", ["x", "xy", "uvwxyz"])
+@pytest.mark.parametrize("after", ["c", "cd", "cdefgh"])
+async def test_a_writer_whose_head_is_older_than_a_clear_goes_on_behind_it_in_order(
+    store: MongoSessionStore, database: Database, texts: str, after: str
 ) -> None:
     session = await open_session(store, "ab")
-    stale = log_interrupted_before_insert(database, clearing(store, session, after="cd"))
+    stale = log_interrupted_before_insert(database, clearing(store, session, after=after))
 
     appended = await stale.append(ALICE, session.id, messages(texts))
 
-    numbers = [5, 6][: len(texts)]
-    assert numbers == seqs_of(appended)
-    assert texts == texts_of(await log_of(store, session))
-    assert numbers == await stored_seqs(database, session.id)
+    first = 3 + len(after)
+    assert seqs_of(appended) == list(range(first, first + len(texts)))
+    assert texts_of(await log_of(store, session)) == texts
 
 
+@pytest.mark.parametrize("texts", ["x", "xyz"])
 async def test_a_writer_whose_head_is_older_than_a_clear_goes_on_behind_later_messages(
-    store: MongoSessionStore, database: Database
+    store: MongoSessionStore, database: Database, texts: str
 ) -> None:
     session = await open_session(store, "ab")
 
@@ -290,10 +301,26 @@ async def test_a_writer_whose_head_is_older_than_a_clear_goes_on_behind_later_me
 
     stale = log_interrupted_before_insert(database, clear_and_go_on)
 
-    await stale.append(ALICE, session.id, keyed("x"))
+    await stale.append(ALICE, session.id, keyed(texts))
 
-    assert "fgx" == texts_of(await log_of(store, session))
-    assert [6, 7, 8] == await stored_seqs(database, session.id)
+    assert texts_of(await log_of(store, session)) == f"fg{texts}"
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+async def test_a_writer_whose_head_is_older_than_a_trim_goes_on_behind_what_was_kept(
+    store: MongoSessionStore, database: Database, kept: int
+) -> None:
+    session = await open_session(store, "ab")
+
+    async def append_and_trim() -> None:
+        await store.append(ALICE, session.id, messages("cdef"))
+        await store.update(ALICE, session.id, Setting(start=7 - kept))
+
+    stale = log_interrupted_before_insert(database, append_and_trim)
+
+    await stale.append(ALICE, session.id, messages("xyz"))
+
+    assert texts_of(await log_of(store, session)) == "ef"[-kept:] + "xyz"
 
 
 def clearing(store: MongoSessionStore, session: Session, *, after: str = "") -> Interruption:

@@ -9,9 +9,12 @@ from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.context import Handler, caller, endpoint, sessions, windows
+from service.api.context import Handler, caller, chat, endpoint, sessions, windows
 from service.api.errors import headers_of, status_of
+from service.api.hangups import while_connected
 from service.api.shapes import Body, Integer, Query, read_body, read_query, read_session_id
+from service.api.streaming import event, event_stream
+from service.domain.completion import ChatRequest, Completion, Delta, ToolCallDelta
 from service.domain.errors import DomainError, InvalidInput
 from service.domain.models import (
     DEFAULT_CONTEXT_RESULTS,
@@ -31,6 +34,8 @@ from service.domain.window import Window
 MAX_SKIP = 2**31 - 1
 Skip = Annotated[Integer, Field(ge=0, le=MAX_SKIP)]
 Included = Literal["seq", "id", "created_at"]
+ANSWERED = "Chat reply generated successfully."
+CHAT_FAILED = "Failed to chat."
 
 
 # Shapes
@@ -93,6 +98,15 @@ class MessageBody(Body):
         )
 
 
+class ChatBody(Body):
+    content: Content = None
+    stream: bool | None = None
+
+    def to_domain(self, idempotency_key: str | None) -> ChatRequest:
+        message = NewMessage(role=Role.USER, content=self.content)
+        return ChatRequest(messages=[message], idempotency_key=idempotency_key)
+
+
 # Views
 
 
@@ -105,6 +119,14 @@ def message_view(message: Message, include: frozenset[Included]) -> dict[str, An
             view[field] = value
     own = {"seq": message.seq, "id": message.id, "created_at": time_view(message.created_at)}
     return view | {field: own[field] for field in own if field in include}
+
+
+def piece_view(piece: Delta | Completion) -> bytes:
+    if isinstance(piece, Completion):
+        return event({"message": ANSWERED, "data": message_view(piece.message, frozenset())})
+    if isinstance(piece, ToolCallDelta):
+        return event({"tool_call": piece.model_dump(exclude_none=True)})
+    return event({"content": piece})
 
 
 def session_view(session: Session) -> dict[str, Any]:
@@ -200,6 +222,23 @@ async def details(request: Request) -> Response:
     session, messages = await _read(request, newest=True)
     data = {**session_view(session), "history": messages}
     return reply("Session details retrieved successfully.", data=data)
+
+
+@native(CHAT_FAILED)
+async def converse(request: Request) -> Response:
+    session_id = read_session_id(request)
+    body = await read_body(request, ChatBody)
+    turn = body.to_domain(_idempotency_key(request))
+    if body.stream:
+        pieces = chat(request).stream(caller(request), session_id, turn)
+        return await event_stream(request, pieces, piece_view, _failed_event)
+    answering = chat(request).reply(caller(request), session_id, turn)
+    completion = await while_connected(request, answering)
+    return reply(ANSWERED, data=message_view(completion.message, frozenset()))
+
+
+def _failed_event(error: DomainError) -> bytes:
+    return event({"message": CHAT_FAILED, "error": str(error)}, "error")
 
 
 async def _read(request: Request, *, newest: bool) -> tuple[Session, orjson.Fragment]:

@@ -1,0 +1,195 @@
+"""Chat and suggestions in the Julep dialect.
+
+A streamed answer is `data: {chunk}` lines and `data: [DONE]`. A chunk is a response with the next
+piece of the text; the last one has the finish reason and the usage, and the tool calls if there
+are any. What breaks off ends in an `error` event.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid4
+
+from pydantic import Field, StrictBool, StrictInt
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.context import caller, chat, sessions
+from service.api.dialects.julep import PageQuery, session_id
+from service.api.dialects.julep_answers import julep, reply
+from service.api.dialects.julep_messages import MessageBody, message_view
+from service.api.dialects.julep_tools import ToolBody, ToolName, to_tools
+from service.api.hangups import while_connected
+from service.api.shapes import Body, read_body, read_query
+from service.api.streaming import event, event_stream
+from service.domain.completion import ChatRequest, Completion, Delta, ModelSettings, Suggestion
+from service.domain.errors import DomainError
+from service.domain.models import JsonObject
+from service.domain.tool_results import with_call_ids
+
+MAX_TOKENS = 16_384
+MAX_STOPS = 4
+MAX_BIASES = 1000
+SCHEMA_NAME = "answer"
+TOOL_CHOICES = {"auto", "none", "required"}
+DONE = b"data: [DONE]\n\n"
+
+StopText = Annotated[str, Field(min_length=1)]
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+Seed = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+
+
+# Shapes
+
+
+class NamedFunction(Body):
+    name: ToolName
+
+
+class NamedTool(Body):
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class ResponseFormat(Body):
+    type: Literal["text", "json_object"] | None = None
+    json_schema: JsonObject | None = Field(None, alias="schema")
+
+    def to_domain(self) -> JsonObject | None:
+        if self.type == "json_object" and self.json_schema:
+            schema = {"name": SCHEMA_NAME, "schema": self.json_schema}
+            return {"type": "json_schema", "json_schema": schema}
+        return {"type": self.type} if self.type else None
+
+
+class ChatBody(Body):
+    """A turn. Settings that only other models know (`min_p`, `preset` …) are ignored."""
+
+    messages: Annotated[list[MessageBody], Field(min_length=1)]
+    tools: list[ToolBody] | None = None
+    tool_choice: ToolName | NamedTool | None = None
+    recall: StrictBool | None = None
+    remember: StrictBool | None = None
+    record: StrictBool | None = None
+    stream: StrictBool | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] | None = None
+    stop: StopText | Annotated[list[StopText], Field(min_length=1, max_length=MAX_STOPS)] | None = (
+        None
+    )
+    seed: Seed | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    response_format: ResponseFormat | None = None
+    logit_bias: Annotated[dict[str, Bias | None], Field(max_length=MAX_BIASES)] | None = None
+
+    def to_domain(self) -> ChatRequest:
+        return ChatRequest(
+            messages=[message.to_domain() for message in self.messages],
+            recall=self.recall is not False,
+            remember=self.remember is not False and self.record is not False,
+            settings=self._settings(),
+        )
+
+    def _settings(self) -> ModelSettings:
+        biases = (self.logit_bias or {}).items()
+        return ModelSettings(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+            seed=self.seed,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            response_format=self.response_format and self.response_format.to_domain(),
+            logit_bias={token: bias for token, bias in biases if bias is not None} or None,
+            tools=to_tools(self.tools),
+            tool_choice=self._tool_choice(),
+        )
+
+    def _tool_choice(self) -> str | JsonObject | None:
+        choice = self.tool_choice
+        if isinstance(choice, str) and choice not in TOOL_CHOICES:
+            return {"type": "function", "function": {"name": choice}}
+        return choice.model_dump() if isinstance(choice, NamedTool) else choice
+
+
+# Views
+
+
+def completion_view(response_id: UUID, completion: Completion) -> dict[str, Any]:
+    usage = completion.usage
+    return {
+        "id": response_id,
+        "finish_reason": completion.finish_reason,
+        "response": [[message_view(completion.message)]],
+        "usage": {**usage.model_dump(), "total_tokens": usage.total_tokens},
+        "jobs": [],
+        "doc_ids": {"agent_doc_ids": [], "user_doc_ids": []},
+    }
+
+
+def chunk_view(response_id: UUID, piece: str | Completion) -> bytes:
+    if isinstance(piece, Completion):
+        return event(last_chunk_view(response_id, piece)) + DONE
+    message = {"role": "assistant", "content": piece}
+    return event({"id": response_id, "finish_reason": None, "response": [[message]]})
+
+
+def last_chunk_view(response_id: UUID, completion: Completion) -> dict[str, Any]:
+    """Return the response without the text: the chunks before have shown it."""
+    view = completion_view(response_id, completion)
+    if not completion.message.tool_calls:
+        [[message]] = view["response"]
+        message["content"] = ""
+    return view
+
+
+def failure_view(error: DomainError) -> bytes:
+    return event({"detail": str(error)}, "error")
+
+
+def suggestion_view(session: UUID, suggestion: Suggestion) -> dict[str, Any]:
+    return {"session_id": session, **suggestion.model_dump()}
+
+
+# Endpoints
+
+
+@julep
+async def reply_to_messages(request: Request) -> Response:
+    body = await read_body(request, ChatBody)
+    turn = await _turn(request, body.to_domain())
+    asked = caller(request), session_id(request), turn
+    response_id = uuid4()
+    if body.stream:
+        pieces = _shown(chat(request).stream(*asked))
+        return await event_stream(request, pieces, partial(chunk_view, response_id), failure_view)
+    completion = await while_connected(request, chat(request).reply(*asked))
+    return reply(completion_view(response_id, completion))
+
+
+@julep
+async def get_suggestions(request: Request) -> Response:
+    query = read_query(request, PageQuery)
+    suggesting = chat(request).suggestions(caller(request), session_id(request))
+    found = (await while_connected(request, suggesting))[query.offset :][: query.limit]
+    return reply({"items": [suggestion_view(session_id(request), item) for item in found]})
+
+
+async def _turn(request: Request, turn: ChatRequest) -> ChatRequest:
+    where = sessions(request), caller(request), session_id(request)
+    return turn.model_copy(update={"messages": await with_call_ids(*where, turn.messages)})
+
+
+async def _shown(
+    pieces: AsyncGenerator[Delta | Completion, None],
+) -> AsyncGenerator[str | Completion, None]:
+    """Leave out the pieces of tool calls: a function_call is shown when it is whole."""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, str | Completion):
+                yield piece

@@ -1,0 +1,298 @@
+"""The command line: one function a subcommand."""
+
+import asyncio
+import ipaddress
+import logging
+import re
+import shlex
+import socket
+import sys
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice, repeat
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Any, TypeVar
+
+import click
+import uvloop
+from pydantic import ValidationError
+
+from config.settings import Settings
+from service.app import NoDatabase, operators_store, running_database, serve_on
+from service.auth.development import mint_for, with_key
+from service.auth.errors import ConfigurationError
+from service.domain.conversation_line import Defaults, read_line
+from service.domain.errors import DomainError, StoreUnavailable
+from service.domain.models import Selection
+from service.domain.transfer import Transfer
+
+DEMO_USER_ID = "demo"
+DEMO_LIFETIME_S = 7 * 24 * 60 * 60
+LINES_AT_ONCE = 16
+UNITS_S = {"": 1, "s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
+IMPORTED = (
+    "conversations: {new} new, {there} already there, {failed} failed; "
+    "messages: {messages_new} new, {messages_there} already there"
+)
+EXPORTED = "conversations: {conversations}; messages: {messages}"
+
+Result = TypeVar("Result")
+
+
+class _Commands(click.Group):
+    """Shows what went wrong as one line on stderr, with exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Click ends quietly when whoever reads our output has seen enough.
+            raise
+        except (DomainError, ConfigurationError, NoDatabase) as error:
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            raise click.ClickException(f"{error.strerror or error}{where}") from None
+
+
+def _seconds(_ctx: click.Context, _param: click.Parameter, lifetime: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", lifetime)
+    if found is None:
+        raise click.BadParameter(f"'{lifetime}' is neither seconds nor like 30m, 1h or 7d.")
+    return int(found[1]) * UNITS_S[found[2]]
+
+
+@click.group(cls=_Commands)
+@click.version_option(package_name="session-service", prog_name="session-service")
+def main() -> None:
+    """Keep the conversations of AI chat products.
+
+    Settings come from SESSIONS_* in the environment, or from a file .env.
+    """
+
+
+@main.command()
+def serve() -> None:
+    """Run the service, with a MongoDB of its own unless one is set."""
+    _run(_serve(_settings()))
+
+
+@main.command()
+@click.option("--user", required=True, help="Whom the token names.")
+@click.option("--scope", "scopes", multiple=True, help="What it may do besides; repeatable.")
+@click.option("--lifetime", "lifetime_s", callback=_seconds, default="1d", show_default=True)
+def token(user: str, scopes: tuple[str, ...], lifetime_s: int) -> None:
+    """Print a token for a user. Lifetimes are seconds, or like 30m, 1h, 7d."""
+    click.echo(mint_for(with_key(_settings()), user, scopes, lifetime_s=lifetime_s))
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Create nothing, list what is missing.")
+def indexes(*, check: bool) -> None:
+    """Create the indexes of the database, or check that they are there."""
+    missing = _run_quietly(_missing_indexes(_settings(), create=not check))
+    if missing:
+        raise click.ClickException("\n  ".join(["These indexes are missing:", *missing]))
+    click.echo("All indexes are there.")
+
+
+@main.command(name="import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--user", help="Owner of the conversations that name none.")
+@click.option("--agent", help="Agent of the conversations that name none.")
+def import_(file: str, user: str | None, agent: str | None) -> None:
+    """Store the conversations of a file, each only once.
+
+    FILE holds one a line, from `export` or another tool; - is stdin. An import that was
+    interrupted goes on where it stopped when it is run again.
+    """
+    settings, counts = _settings(), Counter[str]()
+    size_bytes = Path(file).stat().st_size if Path(file).is_file() else None
+    try:
+        with click.open_file(file, "rb") as lines, _progress("Importing", size_bytes) as bar:
+            _run_quietly(_import(settings, lines, bar, Defaults(user, agent), counts))
+    finally:
+        if counts:
+            click.echo(IMPORTED.format_map(counts), err=True)
+    if counts["failed"]:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
+@click.option("--user", help="Only conversations of this user.")
+@click.option("--agent", help="Only conversations with this agent.")
+def export(file: str, user: str | None, agent: str | None) -> None:
+    """Write conversations to a file, as `import` takes them.
+
+    One a line, to stdout when FILE is left out or -.
+    """
+    if "" in {user, agent}:
+        raise click.UsageError("--user and --agent must not be empty.")
+    with _written(file) as out, _progress("Exporting", None) as bar:
+        selected = Selection(user_id=user, agent_id=agent)
+        counts = _run_quietly(_export(_settings(), out, bar, selected))
+    click.echo(EXPORTED.format_map(counts), err=True)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        variables = [f"SESSIONS_{str(part).upper()}: " for part in first["loc"][:1]]
+        problem = first["msg"].removeprefix("Value error, ")
+        raise click.ClickException("".join([*variables, problem])) from None
+    except ValueError as error:
+        raise click.ClickException(f"The settings cannot be read: {error}") from None
+
+
+def _run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(coroutine)
+
+
+def _run_quietly(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run it for somebody who waits for the result: failures are shown once, as that."""
+    logging.getLogger("service").setLevel(logging.ERROR)
+    return _run(coroutine)
+
+
+async def _serve(given: Settings) -> None:
+    settings = with_key(given)
+    with _listener(settings.host, settings.port) as listener:
+        url = _url(listener)
+
+        def welcome() -> None:
+            click.echo(_welcome(settings, url))
+
+        async with running_database(settings) as complete:
+            await serve_on(listener, complete, when_listening=welcome)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with ExitStack() as undo:
+            listener = undo.enter_context(socket.socket(family, kind))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            undo.pop_all()
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot listen on {host} port {port}: {error.strerror}. "
+            "Set SESSIONS_HOST and SESSIONS_PORT; port 0 takes a free one."
+        ) from None
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        return f"http://127.0.0.1:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _welcome(settings: Settings, url: str) -> str:
+    lines = [f"The session service listens on {url}"]
+    if settings.mongo_url is not None:
+        return "\n".join(
+            [*lines, f"Data: database {settings.mongo_database} of SESSIONS_MONGO_URL"]
+        )
+    lines.append(f"Data: {settings.data_dir.absolute()} (embedded MongoDB, for development)")
+    with suppress(ConfigurationError):
+        minted = mint_for(settings, DEMO_USER_ID, (), lifetime_s=DEMO_LIFETIME_S)
+        header = shlex.quote(f"Authorization: Bearer {minted}")
+        lines += [
+            f"Token of the user {DEMO_USER_ID}, for 7 days: {minted}",
+            "A first request:",
+            f"curl -sS -X POST '{url}/create?agent_id=demo' -H {header}",
+        ]
+    return "\n".join(lines)
+
+
+async def _missing_indexes(settings: Settings, *, create: bool) -> list[str]:
+    async with operators_store(settings) as store:
+        if create:
+            await store.prepare()
+        missing = await store.missing_indexes()
+        return [f"{index.collection}.{index.name}: {index.why}" for index in missing]
+
+
+async def _import(
+    settings: Settings, file: IO[bytes], bar: Any, defaults: Defaults, counts: Counter[str]
+) -> None:
+    numbered = enumerate(file, 1)
+    async with operators_store(settings) as store:
+        await store.prepare()
+        transfer = Transfer(store)
+        counts.update(new=0)
+        while lines := list(islice(numbered, LINES_AT_ONCE)):
+            restoring = (_import_line(transfer, *line, defaults) for line in lines)
+            for restored in await asyncio.gather(*restoring):
+                counts.update(restored)
+            bar.update(sum(len(line) for _, line in lines))
+
+
+async def _import_line(
+    transfer: Transfer, number: int, line: bytes, defaults: Defaults
+) -> dict[str, int]:
+    if not line.strip():
+        return {}
+    try:
+        restored = await transfer.restore(read_line(line, defaults))
+    except StoreUnavailable as error:
+        raise click.ClickException(
+            f"line {number}: {error} The same import goes on there."
+        ) from None
+    except DomainError as error:
+        click.echo(f"line {number}: {error}", err=True)
+        return {"failed": 1}
+    return {
+        "new" if restored.session_is_new else "there": 1,
+        "messages_new": restored.messages_new,
+        "messages_there": restored.messages_there,
+    }
+
+
+async def _export(settings: Settings, out: IO[bytes], bar: Any, of: Selection) -> Counter[str]:
+    counts = Counter[str]()
+    async with operators_store(settings) as store:
+        transfer = Transfer(store)
+        async for session in transfer.sessions(of):
+            messages = await transfer.write_line(session.id, lambda t: out.write(t.encode()))
+            if messages is not None:
+                counts.update(conversations=1, messages=messages)
+            bar.update(1)
+    return counts
+
+
+@contextmanager
+def _progress(label: str, length: int | None) -> Iterator[Any]:
+    """Show a bar on stderr, if that is a terminal."""
+    hidden = not sys.stderr.isatty()
+    steps = None if length else repeat(None)
+    with click.progressbar(
+        steps, length=length, label=label, file=sys.stderr, hidden=hidden, show_pos=length is None
+    ) as bar:
+        yield bar
+
+
+@contextmanager
+def _written(file: str) -> Iterator[IO[bytes]]:
+    """Open a file that takes its name when it is complete, readable by its owner only."""
+    path = Path(file).resolve()
+    if file == "-" or (path.exists() and not path.is_file()):
+        # A device or pipe is written to: it must not be replaced by a file.
+        with click.open_file(file, "wb") as out:
+            yield out
+        return
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
+        try:
+            yield draft
+        except BaseException:
+            Path(draft.name).unlink()
+            raise
+    Path(draft.name).replace(path)

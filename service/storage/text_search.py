@@ -1,0 +1,33 @@
+"""Finding messages of a log by their words, through MongoDB's text index (a setting)."""
+
+import re
+
+from service.domain.models import Message, Session
+from service.storage import documents
+from service.storage.driver import Collection
+from service.storage.errors import reading
+
+MAX_WORDS = 32
+_WORD = re.compile(r"\w+")
+
+
+class TextSearch:
+    def __init__(self, history: Collection) -> None:
+        self._history = history
+
+    async def best(
+        self, session: Session, text: str, *, before_seq: int, limit: int
+    ) -> list[Message]:
+        """Return what was said with any of the words, the best match first, then the newest."""
+        # Quotes and dashes have a meaning in MongoDB's searches; words alone have none.
+        words = dict.fromkeys(word.lower() for word in _WORD.findall(text))
+        if not words:
+            return []
+        said = documents.said_with(
+            session.id, range(session.start, before_seq), " ".join([*words][:MAX_WORDS])
+        )
+        with reading():
+            found = self._history.find(
+                said, sort=[("score", {"$meta": "textScore"}), ("_id", -1)], limit=limit
+            )
+            return [documents.from_entry(entry) for entry in await found.to_list()]

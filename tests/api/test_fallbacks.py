@@ -1,0 +1,31 @@
+"""Paths and methods that no endpoint has: answered in the shape the dialect's clients know."""
+
+import pytest
+
+from tests.api.asking import Api
+
+ID = "6f1f7c0e-3b52-4c5e-9f0e-0b8a4f3f2a11"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nothing", "/session/a/b/c", f"/sessions/{ID}/nothing"]
+)
+async def test_an_unknown_path_of_another_dialect_answers_with_its_detail(
+    alice: Api, path: str
+) -> None:
+    answer = await alice.get(path)
+
+    assert answer.status_code == 404
+    assert answer.json() == {"detail": "Not Found"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/api/v1/sessions"), ("PATCH", f"/session/{ID}/")]
+)
+async def test_another_method_of_another_dialect_answers_with_its_detail(
+    alice: Api, method: str, path: str
+) -> None:
+    answer = await alice.ask(method, path)
+
+    assert answer.status_code == 405
+    assert answer.json() == {"detail": "Method Not Allowed"}

@@ -1,0 +1,89 @@
+"""The commands a driver sends, and how MongoDB carries them out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
+
+Command = dict[str, Any]
+
+FROM_THE_CLIENT = ("lsid", "$clusterTime", "$db", "$readPreference", "txnNumber", "maxTimeMS")
+OF_THE_STORE = ("find", "aggregate", "update", "insert", "delete", "findAndModify")
+
+
+class SentCommands(CommandListener):
+    """Keeps what the store asks for, in the order it is sent."""
+
+    def __init__(self) -> None:
+        self._commands: list[Command] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name in OF_THE_STORE:
+            self._commands.append(dict(event.command))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        pass
+
+    def take(self) -> list[Command]:
+        """Return what was sent since the last time."""
+        taken, self._commands = self._commands, []
+        return taken
+
+
+def filters_of(command: Command) -> list[Command]:
+    """Return what a command asks for, one filter each of its statements."""
+    if "filter" in command:
+        return [command["filter"]]
+    if "query" in command:
+        return [command["query"]]
+    if "pipeline" in command:
+        return [command["pipeline"][0]["$match"]]
+    statements: list[Command] = command.get("updates") or command.get("deletes") or []
+    return [statement["q"] for statement in statements]
+
+
+class Explained:
+    """How MongoDB carries a command out: stages, indexes, and what it looks at."""
+
+    def __init__(self, client: MongoClient[Command], database: str, command: Command) -> None:
+        own = {field: value for field, value in command.items() if field not in FROM_THE_CLIENT}
+        for field in ("readConcern", "writeConcern"):
+            own.pop(field, None)
+        answer = client[database].command(
+            {"explain": own, "verbosity": "executionStats"}, check=True
+        )
+        finding = answer["stages"][0]["$cursor"] if "stages" in answer else answer
+        self._statistics: Command = finding["executionStats"]
+
+    @property
+    def keys_examined(self) -> int:
+        return int(self._statistics["totalKeysExamined"])
+
+    @property
+    def docs_examined(self) -> int:
+        return int(self._statistics["totalDocsExamined"])
+
+    @property
+    def stages(self) -> set[str]:
+        return {stage["stage"] for stage in self._walk()}
+
+    @property
+    def indexes(self) -> set[str]:
+        return {stage["indexName"] for stage in self._walk() if "indexName" in stage}
+
+    def _walk(self) -> Iterator[Command]:
+        below: list[Command] = [self._statistics["executionStages"]]
+        while below:
+            stage = below.pop()
+            yield stage
+            below += stage.get("inputStages", [])
+            below += [stage[name] for name in ("inputStage", "innerStage") if name in stage]

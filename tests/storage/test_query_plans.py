@@ -1,0 +1,340 @@
+"""What the store's calls cost MongoDB, and that a sharded one would know where to send them.
+
+The commands are caught on their way and explained on a database with a log of 100 000
+messages and users with many sessions.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import pytest
+from bson import Binary
+from pymongo import MongoClient
+
+from service.domain.access import EVERYBODY, Reach
+from service.domain.errors import SessionNotFound
+from service.domain.models import ListPage, Message, Selection, Session, SortBy, utc_now
+from service.domain.window import Window
+from service.storage import documents
+from service.storage.driver import Database
+from service.storage.indexes import HISTORY, SESSIONS
+from service.storage.mongo import MongoSessionStore
+from tests.contract.building import (
+    ALICE,
+    keyed,
+    log_interrupted_before_move,
+    messages,
+    new_session,
+    store_on,
+)
+from tests.databases import connected, fresh_database, name_of
+from tests.storage.mongo_commands import Command, Explained, SentCommands, filters_of
+
+LOG_LENGTH = 100_000
+SESSIONS_PER_USER = 500
+INSERT_BATCH = 10_000
+NOW = utc_now()
+
+
+def some_sessions() -> list[Session]:
+    """Return many sessions of three users with two agents."""
+    return [
+        new_session(
+            user_id=user,
+            agent_id=f"agent{n % 2}",
+            key=str(n),
+            is_test=n % 10 == 0,
+            metadata={"n": n % 10},
+            created_at=NOW + timedelta(seconds=n),
+            last_active=NOW + timedelta(seconds=7 * n % SESSIONS_PER_USER),
+        )
+        for user in ("alice", "bob", "carol")
+        for n in range(SESSIONS_PER_USER)
+    ]
+
+
+def entries_of(session: Session) -> Iterator[Command]:
+    return (
+        documents.to_entry(session.id, Message(role="user", content=str(seq), seq=seq))
+        for seq in range(1, session.end + 1)
+    )
+
+
+async def fill(database: Database, sessions: Sequence[Session]) -> None:
+    await database[SESSIONS].insert_many([documents.to_head(session) for session in sessions])
+    for session in sessions:
+        entries = entries_of(session)
+        while batch := list(islice(entries, INSERT_BATCH)):
+            await database[HISTORY].insert_many(batch)
+
+
+@pytest.fixture(scope="module")
+def sent() -> SentCommands:
+    return SentCommands()
+
+
+@pytest.fixture(scope="module")
+async def database(mongo_url: str, sent: SentCommands) -> AsyncIterator[Database]:
+    async with (
+        connected("motor", mongo_url, event_listeners=[sent]) as client,
+        fresh_database(client) as database,
+    ):
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def long(database: Database) -> Session:
+    """Fill the database, and return the session with the long log."""
+    long = new_session(agent_id="agent1", end=LOG_LENGTH, created_at=NOW - timedelta(days=1))
+    neighbours = [new_session(user_id="dave", agent_id="agent2", end=100) for _ in range(20)]
+    await fill(database, [long, *neighbours, *some_sessions()])
+    return long
+
+
+@pytest.fixture(scope="module")
+async def store(database: Database, long: Session) -> MongoSessionStore:
+    return await store_on(database)
+
+
+@pytest.fixture
+def caught(store: MongoSessionStore, sent: SentCommands) -> SentCommands:
+    """Return what is sent from here on."""
+    sent.take()
+    return sent
+
+
+@pytest.fixture(scope="module")
+def mongod(mongo_url: str) -> Iterator[MongoClient[Command]]:
+    with MongoClient[Command](mongo_url) as client:
+        yield client
+
+
+class Explainer:
+    def __init__(self, mongod: MongoClient[Command], database: str) -> None:
+        self._mongod = mongod
+        self._database = database
+
+    def one(self, commands: Sequence[Command], collection: str) -> Explained:
+        """Explain the only command on this collection."""
+        (command,) = (c for c in commands if next(iter(c.values())) == collection)
+        return Explained(self._mongod, self._database, command)
+
+
+@pytest.fixture
+def explain(mongod: MongoClient[Command], database: Database) -> Explainer:
+    return Explainer(mongod, name_of(database))
+
+
+@pytest.mark.parametrize("newest", [False, True], ids=["oldest", "newest"])
+@pytest.mark.parametrize("skip", [0, 1, 50_000, LOG_LENGTH - 20, LOG_LENGTH - 1])
+@pytest.mark.parametrize("limit", [1, 20, 1000])
+async def test_any_page_of_a_long_log_costs_as_many_keys_as_it_shows(
+    store: MongoSessionStore,
+    caught: SentCommands,
+    explain: Explainer,
+    long: Session,
+    limit: int,
+    skip: int,
+    *,
+    newest: bool,
+) -> None:
+    _, found = await store.read(ALICE, long.id, Window(limit=limit, skip=skip, newest=newest))
+
+    plan = explain.one(caught.take(), HISTORY)
+    assert min(limit, LOG_LENGTH - skip) == len(found)
+    assert plan.keys_examined <= limit + 1
+    assert plan.docs_examined <= limit
+    assert {"_id_"} == plan.indexes
+    assert "SORT" not in plan.stages
+
+
+async def test_a_head_costs_one_key(
+    store: MongoSessionStore, caught: SentCommands, explain: Explainer, long: Session
+) -> None:
+    agents = frozenset({"agent0", "agent1"})
+
+    for reach in (ALICE, Reach(user_id="bob", agent_ids=agents), EVERYBODY):
+        await store.get(reach, long.id)
+
+        plan = explain.one(caught.take(), SESSIONS)
+        assert {"_id_"} == plan.indexes
+        assert plan.keys_examined <= 2
+        assert plan.docs_examined <= 1
+
+
+LISTS = {
+    "user_id": (ALICE, Selection(user_id="alice")),
+    "agent_id": (EVERYBODY, Selection(agent_id="agent1")),
+    "user_id_agent_id": (ALICE, Selection(agent_id="agent1")),
+}
+
+
+@pytest.mark.parametrize("sort_by", SortBy)
+@pytest.mark.parametrize("fields", LISTS)
+@pytest.mark.parametrize("descending", [False, True])
+async def test_every_list_walks_its_index_as_far_as_its_page_reaches(
+    store: MongoSessionStore,
+    caught: SentCommands,
+    explain: Explainer,
+    fields: str,
+    sort_by: SortBy,
+    *,
+    descending: bool,
+) -> None:
+    page = ListPage(limit=20, skip=100, sort_by=sort_by, descending=descending)
+
+    found = await store.list_heads(LISTS[fields][0], page, LISTS[fields][1])
+
+    plan = explain.one(caught.take(), SESSIONS)
+    assert len(found) == 20
+    assert {f"{fields}_by_{sort_by}"} == plan.indexes
+    assert not {"SORT", "COLLSCAN"} & plan.stages
+    assert plan.keys_examined <= 121
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(user_id="alice", tests_only=True),
+        Selection(user_id="alice", metadata={"n": 3}),
+        Selection(user_id="alice", metadata={"n": 11}),
+    ],
+    ids=["tests", "metadata", "metadata nobody has"],
+)
+async def test_selecting_looks_at_the_users_own_sessions_only(
+    store: MongoSessionStore, caught: SentCommands, explain: Explainer, selection: Selection
+) -> None:
+    await store.list_heads(ALICE, ListPage(limit=100), selection)
+
+    plan = explain.one(caught.take(), SESSIONS)
+    assert not {"SORT", "COLLSCAN"} & plan.stages
+    assert plan.keys_examined <= SESSIONS_PER_USER + 2
+
+
+@pytest.mark.parametrize("fields", LISTS)
+async def test_a_count_looks_at_the_sessions_it_counts(
+    store: MongoSessionStore, caught: SentCommands, explain: Explainer, fields: str
+) -> None:
+    count = await store.count(*LISTS[fields])
+
+    plan = explain.one(caught.take(), SESSIONS)
+    assert "COLLSCAN" not in plan.stages
+    assert plan.keys_examined <= count + 1
+
+
+async def test_the_newest_of_each_costs_as_many_keys_as_it_shows(
+    store: MongoSessionStore, caught: SentCommands, explain: Explainer, long: Session
+) -> None:
+    heads = await store.list_heads(EVERYBODY, ListPage(limit=20), Selection(agent_id="agent2"))
+    caught.take()
+
+    await store.newest_of_each([long, *heads], limit=10)
+
+    plan = explain.one(caught.take(), HISTORY)
+    assert {"_id_"} == plan.indexes
+    assert "COLLSCAN" not in plan.stages
+    assert plan.keys_examined <= 21 * (10 + 1)
+    assert plan.docs_examined <= 21 * 10
+
+
+async def test_a_key_costs_one_look(
+    store: MongoSessionStore, caught: SentCommands, explain: Explainer
+) -> None:
+    found = await store.find_by_key("bob", "77")
+
+    plan = explain.one(caught.take(), SESSIONS)
+    assert found is not None
+    assert {"user_id_key"} == plan.indexes
+    assert plan.keys_examined <= 1
+
+
+async def test_a_sweep_that_finds_nothing_looks_at_nothing(
+    store: MongoSessionStore, caught: SentCommands, explain: Explainer
+) -> None:
+    swept = await store.sweep(begun_before=NOW + timedelta(days=1))
+
+    plan = explain.one(caught.take(), SESSIONS)
+    assert swept == 0
+    assert {"sweep_from"} == plan.indexes
+    assert plan.docs_examined == 0
+
+
+async def test_a_replay_is_looked_up_by_its_key(
+    store: MongoSessionStore, caught: SentCommands, explain: Explainer
+) -> None:
+    session = await opened(store)
+    await store.append(ALICE, session.id, keyed("abc"))
+    caught.take()
+
+    await store.append(ALICE, session.id, keyed("abc"))
+
+    plan = explain.one([c for c in caught.take() if by_client_key(c)], HISTORY)
+    assert {"session_client_key"} == plan.indexes
+    assert plan.docs_examined == 3
+
+
+async def opened(store: MongoSessionStore) -> Session:
+    session = new_session()
+    await store.create(session)
+    return session
+
+
+def by_client_key(command: Command) -> bool:
+    return "client_key" in command.get("filter", ())
+
+
+def lacks_shard_key(command: Command, session_id: UUID) -> list[Command]:
+    """Return the filters of a command that a sharded cluster would have to send everywhere."""
+    if next(iter(command.values())) == HISTORY:
+        wanted: dict[str, Any] = {"_id.s": Binary.from_uuid(session_id)}
+    else:
+        wanted = {"user_id": "alice"}
+    return [f for f in filters_of(command) if not names(f, wanted)]
+
+
+def names(query: Command, wanted: Command) -> bool:
+    ((field, value),) = wanted.items()
+    return query.get(field) in (value, {"$in": [value]})
+
+
+async def test_every_hot_command_names_its_shard(
+    store: MongoSessionStore, caught: SentCommands
+) -> None:
+    session = await opened(store)
+
+    await store.append(ALICE, session.id, messages("ab"))
+    await store.append(ALICE, session.id, keyed("cd"))
+    await store.append(ALICE, session.id, keyed("cd"))
+    await store.get(ALICE, session.id)
+    await store.read(ALICE, session.id, Window(limit=2, newest=True))
+    await store.update(ALICE, session.id, lambda head: head.model_copy(update={"start": 2}))
+    await store.list_heads(ALICE, ListPage(limit=2), Selection())
+    await store.count(ALICE, Selection())
+    await store.find_by_key("alice", "k")
+    await store.delete(ALICE, session.id)
+
+    commands = caught.take()
+    kinds = {(next(iter(c)), next(iter(c.values()))) for c in commands}
+    assert {
+        *(("insert", SESSIONS), ("find", SESSIONS), ("update", SESSIONS), ("aggregate", SESSIONS)),
+        *(("findAndModify", SESSIONS), ("insert", HISTORY), ("find", HISTORY)),
+        ("delete", HISTORY),
+    } == kinds
+    assert [f for c in commands for f in lacks_shard_key(c, session.id)] == []
+
+
+async def test_messages_that_are_taken_back_are_removed_in_their_shard(
+    store: MongoSessionStore, database: Database, caught: SentCommands
+) -> None:
+    session = await opened(store)
+    late = log_interrupted_before_move(database, lambda: store.delete(ALICE, session.id))
+
+    with pytest.raises(SessionNotFound):
+        await late.append(ALICE, session.id, messages("ab"))
+
+    removals = [command for command in caught.take() if "delete" in command]
+    assert {"_id", "_id.s"} == filters_of(removals[-1])[0].keys()
+    assert [f for c in removals for f in lacks_shard_key(c, session.id)] == []
