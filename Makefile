@@ -51,10 +51,14 @@ lock: $(VENV)/.dev ## Resolve the locks anew from pyproject.toml
 	$(call compile,runtime,)
 	$(call compile,serve,--extra embedded --group build)
 	$(call compile,dev,--extra embedded --group dev)
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
+	  --custom-compile-command 'make lock' --group build -o locks/build.txt
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
+	  --custom-compile-command 'make lock' --group policy -o locks/policy.txt
 
 .PHONY: clean
 clean: ## Remove what the other targets made (the data folder stays)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
 
 $(VENV)/.serve: locks/serve.txt pyproject.toml | $(VENV)/bin/pip
 	$(call install,serve)

@@ -1,0 +1,74 @@
+"""The dashboard shows every metric of the service, and none that there is not."""
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+from tests.deploy.compose import services
+from tests.deploy.manifests import ROOT
+
+GRAFANA = ROOT / "deploy" / "grafana"
+METRICS = {
+    "sessions_http_requests_total",
+    "sessions_http_request_duration_seconds_bucket",
+    "sessions_append_batch_size_bucket",
+    "sessions_append_queue_depth",
+    "sessions_append_queue_wait_seconds_bucket",
+    "sessions_append_commit_seconds_bucket",
+    "sessions_mongo_pool_connections",
+    "sessions_mongo_command_duration_seconds_bucket",
+    "sessions_cache_hits_total",
+    "sessions_cache_misses_total",
+    "sessions_cache_bytes",
+    "sessions_streams_open",
+    "sessions_model_calls_total",
+    "sessions_model_tokens_total",
+    "sessions_ready",
+}
+
+
+def dashboard() -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(
+        (GRAFANA / "dashboards" / "session-service.json").read_text()
+    )
+    return parsed
+
+
+def panels() -> list[dict[str, Any]]:
+    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
+
+
+def test_every_metric_is_shown_and_no_other() -> None:
+    shown = " ".join(target["expr"] for panel in panels() for target in panel["targets"])
+
+    assert set(re.findall(r"sessions_\w+", shown)) == METRICS
+
+
+def test_no_panel_covers_another() -> None:
+    cells = [
+        (x, y)
+        for panel in dashboard()["panels"]
+        for place in [panel["gridPos"]]
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+
+    assert len(cells) == len(set(cells))
+
+
+def test_every_panel_asks_the_data_source_that_is_provisioned() -> None:
+    provisioned = GRAFANA / "provisioning" / "datasources" / "prometheus.yml"
+    (source,) = yaml.safe_load(provisioned.read_text())["datasources"]
+
+    assert {panel["datasource"]["uid"] for panel in panels()} == {source["uid"]}
+
+
+def test_the_dashboard_is_where_grafana_looks_for_it() -> None:
+    provisioned = GRAFANA / "provisioning" / "dashboards" / "session-service.yml"
+    (provider,) = yaml.safe_load(provisioned.read_text())["providers"]
+
+    mounted = f"./deploy/grafana/dashboards:{provider['options']['path']}:ro"
+
+    assert mounted in services()["grafana"]["volumes"]
