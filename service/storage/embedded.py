@@ -35,6 +35,7 @@ MIN_FREE_BYTES = 64 * 1024 * 1024
 PORTS = range(20_000, 32_000)
 PORT_TRIES = 5
 DYING_S = 10
+LEAVING_S = 2
 LOCK_TRIES = 5
 LOCK_POLL_S = 0.05
 NOTE_BYTES = 256
@@ -117,7 +118,7 @@ class EmbeddedMongo:
         if not _has_space(self._folder):
             raise EmbeddedMongoError(self._disk_is_full("start again"))
         await _unlocked(self._folder / DATABASE_FOLDER / "mongod.lock")
-        port = _free_port(self._lock.last_port())
+        port = await _port(self._lock.last_port())
         for _ in range(PORT_TRIES):
             self._mongod = mongod = await Mongod.spawn(binary, self._folder, port)
             try:
@@ -125,7 +126,7 @@ class EmbeddedMongo:
             except Ending as ending:
                 if not ending.port_is_taken:
                     raise EmbeddedMongoError(self._why(ending)) from None
-                port = _free_port(None)
+                port = _free_port()
             else:
                 return mongod, port
         raise EmbeddedMongoError(f"No free port for mongod after {PORT_TRIES} tries.")
@@ -252,11 +253,19 @@ def _has_space(folder: Path) -> bool:
     return shutil.disk_usage(folder).free >= MIN_FREE_BYTES
 
 
-def _free_port(preferred: int | None) -> int:
-    candidates = random.sample(PORTS, k=100)
-    if preferred is not None:
-        candidates.insert(0, preferred)
-    return next(port for port in candidates if _is_free(port))
+async def _port(preferred: int | None) -> int:
+    if preferred is None:
+        return _free_port()
+    # A mongod that is stopping leaves its folder a moment before it leaves its port.
+    for _ in range(round(LEAVING_S / LOCK_POLL_S)):
+        if _is_free(preferred):
+            return preferred
+        await asyncio.sleep(LOCK_POLL_S)
+    return _free_port()
+
+
+def _free_port() -> int:
+    return next(port for port in random.sample(PORTS, k=100) if _is_free(port))
 
 
 def _is_free(port: int) -> bool:

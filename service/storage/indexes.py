@@ -1,10 +1,10 @@
 """The indexes, each with its reason. The primary indexes on `_id` come with the collections."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from service.domain.models import SortBy
-from service.storage.driver import Database, Sort
+from service.storage.driver import Database, Document, Sort
 
 SESSIONS = "sessions"
 HISTORY = "history"
@@ -101,8 +101,17 @@ async def missing_indexes(database: Database, *, text_search: bool = False) -> l
     """Return the indexes the database lacks."""
     wanted = wanted_indexes(text_search=text_search)
     present = {
-        (name, index)
+        name: await database[name].index_information()
         for name in {index.collection for index in wanted}
-        for index in await database[name].index_information()
     }
-    return [index for index in wanted if (index.collection, index.name) not in present]
+    return [index for index in wanted if not _is_like(present[index.collection], index)]
+
+
+def _is_like(present: Mapping[str, Document], index: Index) -> bool:
+    """Say whether there is an index of that name with these keys and this uniqueness."""
+    found = present.get(index.name)
+    if found is None:
+        return False
+    # MongoDB keeps the keys of a text index in a form of its own.
+    same_keys = index is TEXT_INDEX or list(found["key"]) == list(index.keys)
+    return same_keys and bool(found.get("unique")) == bool(index.options.get("unique"))

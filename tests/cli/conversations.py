@@ -1,12 +1,6 @@
-"""Conversations for import: real ones when they are there, and one that has everything."""
-
-import json
-import random
-from pathlib import Path
+"""Conversations for import: long ones, and one that has everything."""
 
 from tests.cli.commands import Line
-
-DIALOGUES = Path(__file__).parents[3] / "shared" / "data" / "dialogues.jsonl"
 
 EVERYTHING: Line = {
     "session_id": "7b6c0a52-93bb-4a0e-a4a5-0d3b1d9f5a11",
@@ -50,15 +44,6 @@ EVERYTHING: Line = {
         },
     ],
 }
-
-
-def dialogues(count: int) -> list[Line]:
-    """Return conversations of another tool: no owner, `dialogue_id` and `services`."""
-    if DIALOGUES.exists():
-        lines = DIALOGUES.read_text().splitlines()
-        return [json.loads(line) for line in lines[:: len(lines) // count][:count]]
-    source = random.Random(2026)
-    return [generated(f"generated-{n}", source.randint(1, 120)) for n in range(count)]
 
 
 def generated(dialogue_id: str, messages: int) -> Line:

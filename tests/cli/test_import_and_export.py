@@ -14,7 +14,8 @@ import pytest
 from pymongo import MongoClient
 
 from tests.cli.commands import Commands, Line, environment, lines_of, write_lines
-from tests.cli.conversations import EVERYTHING, dialogues, generated
+from tests.cli.conversations import EVERYTHING, generated
+from tests.dialogues import dialogues
 from tests.running import COMMAND
 
 SAMPLE = 25
