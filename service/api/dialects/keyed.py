@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import orjson
 from pydantic import ConfigDict, Field
-from starlette.convertors import Convertor, register_url_convertor
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -45,16 +45,10 @@ MAX_SHOWN_FIELD_CHARS = 200
 MODEL_CALLS = 1
 
 
-class KeyConvertor(Convertor[str]):
+class KeyConvertor(PathConvertor):
     """Takes all characters; Starlette's `path` stops at a newline."""
 
     regex = "(?s:.*)"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
 
 
 register_url_convertor("key", KeyConvertor())
