@@ -169,7 +169,9 @@ async def _serve(given: Settings) -> None:
             click.echo(_welcome(settings, url))
 
         async with running_database(settings) as complete:
-            await serve_on(listener, complete, when_listening=welcome)
+            # An embedded MongoDB means development: production never falls back to the demo.
+            demo = settings.mongo_url is None
+            await serve_on(listener, complete, when_listening=welcome, demo=demo)
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -32,6 +32,7 @@ HOMES = {
     "httpx2": ("service.auth", "service.llm"),
     "openai": ("service.llm.openai_model",),
     "jinja2": ("service.llm.templates",),
+    "limits": ("service.api.rate_limits",),
     "click": ("service.cli",),
     "uvicorn": ("service.cli", "service.app"),
     "pydantic_settings": ("config",),

@@ -113,6 +113,8 @@ def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
         "retryWrites": True,
         "retryReads": True,
         "timeoutMS": int(settings.mongo_timeout_s * 1000),
+        # What the driver does on its own, such as ending sessions when it closes, waits as long.
+        "serverSelectionTimeoutMS": int(settings.mongo_timeout_s * 1000),
         "connectTimeoutMS": 2000,
         "heartbeatFrequencyMS": 5000,
         "maxPoolSize": settings.mongo_max_pool,
