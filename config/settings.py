@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 MIN_HMAC_SECRET_BYTES = 32
+# For so long an append may go on from a head its process knows, without reading it again.
+HEADS_KNOWN_FOR_S = 5
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -131,11 +133,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _deletes_outlast_appends(self) -> Self:
-        longest_append_s = self.append_deadline_s + self.mongo_timeout_s
+        longest_append_s = HEADS_KNOWN_FOR_S + self.append_deadline_s + self.mongo_timeout_s
         if self.delete_grace_s < longest_append_s:
             raise ValueError(
-                f"SESSIONS_DELETE_GRACE_S must be at least {longest_append_s:g}, five times "
-                "SESSIONS_MONGO_TIMEOUT_S: a deleted session must outlast appends under way."
+                f"SESSIONS_DELETE_GRACE_S must be at least {longest_append_s:g}, for a "
+                f"SESSIONS_MONGO_TIMEOUT_S of {self.mongo_timeout_s:g}: what a delete or a clear "
+                "leaves must outlast appends under way."
             )
         return self
 

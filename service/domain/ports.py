@@ -63,6 +63,8 @@ class SessionStore(Protocol):
     async def list_heads(self, reach: Reach, page: ListPage, of: Selection) -> list[Session]:
         """Return one page of the selected heads in reach. Reads no message.
 
+        What an agent's scope brings into reach is shown when that agent is selected.
+
         Of one user, one agent, or both: costs O(log n + skip + limit). Selecting by
         metadata or tests looks at the user's or agent's sessions one by one.
         """

@@ -5,10 +5,10 @@ from collections import OrderedDict
 from collections.abc import Collection
 from uuid import UUID
 
+from config.settings import HEADS_KNOWN_FOR_S
 from service.domain.models import Session
 
 MAX_HEADS = 10_000
-KNOWN_FOR_S = 5
 DISTRUST_FOR_S = 10
 
 
@@ -32,7 +32,7 @@ class KnownHeads:
         return {id_: known[0] for id_, known in found if known and now_s < known[1]}
 
     def put(self, head: Session) -> None:
-        self._heads[head.id] = (head, time.monotonic() + KNOWN_FOR_S)
+        self._heads[head.id] = (head, time.monotonic() + HEADS_KNOWN_FOR_S)
         self._heads.move_to_end(head.id)
         if len(self._heads) > MAX_HEADS:
             self._heads.popitem(last=False)

@@ -83,6 +83,12 @@ async def stored_head(database: Database, session_id: UUID) -> Any:
     return await database[SESSIONS].find_one({"_id": Binary.from_uuid(session_id)})
 
 
+async def mark_deleted(database: Database, session: Session) -> None:
+    """Begin a delete as another process does, and go no further."""
+    live = documents.head_of(session.id, Reach(user_id=session.user_id))
+    await database[SESSIONS].update_one(live, documents.marked_head())
+
+
 async def leave_entries(
     database: Database, session_id: UUID, left: Sequence[Message], *, first_seq: int
 ) -> None:
@@ -93,14 +99,16 @@ async def leave_entries(
 
 
 class InterruptedHeads(Heads):
-    """Heads of a process to which something happens just before it moves one."""
+    """Heads of a process to which something happens, once, just before it moves one."""
 
     def __init__(self, database: Database, before_move: Interruption) -> None:
         super().__init__(database[SESSIONS])
-        self._before_move = before_move
+        self._before_move: Interruption | None = before_move
 
     async def move_all(self, moves: Mapping[UUID, Move]) -> dict[UUID, Session]:
-        await self._before_move()
+        if self._before_move:
+            happening, self._before_move = self._before_move, None
+            await happening()
         return await super().move_all(moves)
 
 

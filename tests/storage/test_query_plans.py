@@ -1,4 +1,4 @@
-"""What the store's calls cost MongoDB, and that a sharded one would know where to send them.
+"""What the store's calls cost MongoDB.
 
 The commands are caught on their way and explained on a database with a log of 100 000
 messages and users with many sessions.
@@ -7,15 +7,11 @@ messages and users with many sessions.
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import Any
-from uuid import UUID
 
 import pytest
-from bson import Binary
 from pymongo import MongoClient
 
 from service.domain.access import EVERYBODY, Reach
-from service.domain.errors import SessionNotFound
 from service.domain.models import ListPage, Message, Selection, Session, SortBy, utc_now
 from service.domain.window import Window
 from service.storage import documents
@@ -25,13 +21,12 @@ from service.storage.mongo import MongoSessionStore
 from tests.contract.building import (
     ALICE,
     keyed,
-    log_interrupted_before_move,
-    messages,
     new_session,
+    open_session,
     store_on,
 )
 from tests.databases import connected, fresh_database, name_of
-from tests.storage.mongo_commands import Command, Explained, SentCommands, filters_of
+from tests.storage.mongo_commands import Command, Explained, SentCommands
 
 LOG_LENGTH = 100_000
 SESSIONS_PER_USER = 500
@@ -265,7 +260,7 @@ async def test_a_sweep_that_finds_nothing_looks_at_nothing(
 async def test_a_replay_is_looked_up_by_its_key(
     store: MongoSessionStore, caught: SentCommands, explain: Explainer
 ) -> None:
-    session = await opened(store)
+    session = await open_session(store)
     await store.append(ALICE, session.id, keyed("abc"))
     caught.take()
 
@@ -276,65 +271,5 @@ async def test_a_replay_is_looked_up_by_its_key(
     assert plan.docs_examined == 3
 
 
-async def opened(store: MongoSessionStore) -> Session:
-    session = new_session()
-    await store.create(session)
-    return session
-
-
 def by_client_key(command: Command) -> bool:
     return "client_key" in command.get("filter", ())
-
-
-def lacks_shard_key(command: Command, session_id: UUID) -> list[Command]:
-    """Return the filters of a command that a sharded cluster would have to send everywhere."""
-    if next(iter(command.values())) == HISTORY:
-        wanted: dict[str, Any] = {"_id.s": Binary.from_uuid(session_id)}
-    else:
-        wanted = {"user_id": "alice"}
-    return [f for f in filters_of(command) if not names(f, wanted)]
-
-
-def names(query: Command, wanted: Command) -> bool:
-    ((field, value),) = wanted.items()
-    return query.get(field) in (value, {"$in": [value]})
-
-
-async def test_every_hot_command_names_its_shard(
-    store: MongoSessionStore, caught: SentCommands
-) -> None:
-    session = await opened(store)
-
-    await store.append(ALICE, session.id, messages("ab"))
-    await store.append(ALICE, session.id, keyed("cd"))
-    await store.append(ALICE, session.id, keyed("cd"))
-    await store.get(ALICE, session.id)
-    await store.read(ALICE, session.id, Window(limit=2, newest=True))
-    await store.update(ALICE, session.id, lambda head: head.model_copy(update={"start": 2}))
-    await store.list_heads(ALICE, ListPage(limit=2), Selection())
-    await store.count(ALICE, Selection())
-    await store.find_by_key("alice", "k")
-    await store.delete(ALICE, session.id)
-
-    commands = caught.take()
-    kinds = {(next(iter(c)), next(iter(c.values()))) for c in commands}
-    assert {
-        *(("insert", SESSIONS), ("find", SESSIONS), ("update", SESSIONS), ("aggregate", SESSIONS)),
-        *(("findAndModify", SESSIONS), ("insert", HISTORY), ("find", HISTORY)),
-        ("delete", HISTORY),
-    } == kinds
-    assert [f for c in commands for f in lacks_shard_key(c, session.id)] == []
-
-
-async def test_messages_that_are_taken_back_are_removed_in_their_shard(
-    store: MongoSessionStore, database: Database, caught: SentCommands
-) -> None:
-    session = await opened(store)
-    late = log_interrupted_before_move(database, lambda: store.delete(ALICE, session.id))
-
-    with pytest.raises(SessionNotFound):
-        await late.append(ALICE, session.id, messages("ab"))
-
-    removals = [command for command in caught.take() if "delete" in command]
-    assert {"_id", "_id.s"} == filters_of(removals[-1])[0].keys()
-    assert [f for c in removals for f in lacks_shard_key(c, session.id)] == []

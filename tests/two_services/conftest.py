@@ -1,0 +1,63 @@
+"""Two processes of the service on one new database."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from service.auth.mint import mint
+from tests.databases import connected, fresh_database, name_of
+
+ROOT = Path(__file__).parent.parent.parent
+MODULE = "tests.two_services.service_process"
+SECRET = "a secret of the tests, long enough for HS256"
+STOP_TIMEOUT_S = 30
+
+
+@contextmanager
+def service_process(settings: dict[str, str]) -> Iterator[str]:
+    """Run a service with these settings and no others; give its URL."""
+    outside = {name: v for name, v in os.environ.items() if not name.startswith("SESSIONS_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", MODULE],
+        cwd=ROOT,
+        env=outside | settings,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=STOP_TIMEOUT_S)
+
+
+@pytest.fixture(scope="module")
+async def urls(mongo_url: str) -> AsyncIterator[list[str]]:
+    async with connected("pymongo", mongo_url) as client, fresh_database(client) as database:
+        settings = {
+            "SESSIONS_MONGO_URL": mongo_url,
+            "SESSIONS_MONGO_DATABASE": name_of(database),
+            "SESSIONS_JWT_SECRET": SECRET,
+        }
+        with ExitStack() as stack:
+            yield [stack.enter_context(service_process(settings)) for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+async def services(urls: list[str]) -> AsyncIterator[list[httpx2.AsyncClient]]:
+    """Give a client for each service; both carry the same user's token."""
+    async with client_for(urls[0]) as first, client_for(urls[1]) as second:
+        yield [first, second]
+
+
+def client_for(url: str) -> httpx2.AsyncClient:
+    token = mint(SECRET, user_id="alice", scopes=(), lifetime_s=600)
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx2.AsyncClient(base_url=url, headers=headers, timeout=30)

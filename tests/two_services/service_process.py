@@ -1,0 +1,20 @@
+"""The service as a process of its own: prints the port it took, then serves until SIGTERM."""
+
+import socket
+
+import uvicorn
+
+from config.settings import Settings
+from service.app import create_app
+
+
+def main() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    print(listener.getsockname()[1], flush=True)  # noqa: T201  The parent process waits for it.
+    app = create_app(Settings(_env_file=None))
+    server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning"))
+    server.run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()
