@@ -13,7 +13,6 @@ from service.domain.ports import ChatModel, Templates
 from service.domain.prompt import Prompts
 from service.domain.sessions import Sessions
 from service.domain.suggestions import Suggestions
-from service.domain.summaries import Summaries
 from service.domain.turns import ANSWER, checked, client_key, client_keys, stored_answer
 
 
@@ -34,8 +33,7 @@ class Chat:
     ) -> None:
         self._sessions = sessions
         self._model = model
-        summaries = Summaries(sessions, model)
-        self._prompts = Prompts(sessions, templates, summaries, searches=searches)
+        self._prompts = Prompts(sessions, templates, searches=searches)
         self._suggestions = Suggestions(sessions, model)
         self._storing: set[asyncio.Task[list[Message]]] = set()
 
@@ -53,7 +51,7 @@ class Chat:
         repeated = await self._repeated(caller, session_id, request)
         if repeated is not None:
             return repeated
-        prompt = await self._prompts.build(caller, session_id, request)
+        prompt = await self._prompts.build(model, caller, session_id, request)
         completion = await model.complete(prompt.messages, prompt.settings)
         return await self._remember(caller, session_id, request, completion)
 
@@ -72,7 +70,7 @@ class Chat:
                 yield delta
             yield repeated
             return
-        prompt = await self._prompts.build(caller, session_id, request)
+        prompt = await self._prompts.build(model, caller, session_id, request)
         async with aclosing(model.stream(prompt.messages, prompt.settings)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Completion):

@@ -16,10 +16,11 @@ from service.domain.models import (
     Session,
     text_of,
 )
-from service.domain.ports import Templates
+from service.domain.ports import ChatModel, Templates
 from service.domain.sessions import Sessions
 from service.domain.summaries import Summaries
 from service.domain.tokens import tokens_of, tokens_of_all, tokens_of_json
+from service.domain.turns import Turn
 from service.domain.window import Window
 
 # How far back a window is read from the store; nothing older is looked at, except by search.
@@ -38,15 +39,15 @@ class Prompt(Frozen):
 class Prompts:
     """Builds prompts. `searches` says whether earlier messages can be found by their words."""
 
-    def __init__(
-        self, sessions: Sessions, templates: Templates, summaries: Summaries, *, searches: bool
-    ) -> None:
+    def __init__(self, sessions: Sessions, templates: Templates, *, searches: bool) -> None:
         self._sessions = sessions
         self._templates = templates
-        self._summaries = summaries
+        self._summaries = Summaries(sessions)
         self._searches = searches
 
-    async def build(self, caller: Caller, session_id: UUID, request: ChatRequest) -> Prompt:
+    async def build(
+        self, model: ChatModel, caller: Caller, session_id: UUID, request: ChatRequest
+    ) -> Prompt:
         """Return the prompt of a turn, with a new summary where the old one is outgrown.
 
         Raises:
@@ -63,7 +64,8 @@ class Prompts:
         room = (session.token_budget or TOKENS_WITHOUT_BUDGET) - tokens_of_json(settings.tools)
         situation = self._situation(session)
         free = room - tokens_of_all([*situation, *request.messages])
-        remembered = await self._remembered(caller, session, stored, request, free)
+        turn = Turn(caller, session, request, model)
+        remembered = await self._remembered(turn, stored, free) if request.recall else []
         messages = _cut([*situation, *remembered, *request.messages], room, session)
         return Prompt(messages=messages, settings=settings)
 
@@ -74,42 +76,29 @@ class Prompts:
         return [NewMessage(role=Role.SYSTEM, content=text)] if text else []
 
     async def _remembered(
-        self,
-        caller: Caller,
-        session: Session,
-        window: Sequence[Message],
-        request: ChatRequest,
-        room: int,
+        self, turn: Turn, window: Sequence[Message], room: int
     ) -> list[NewMessage]:
         """Return summary, messages found by search, and the window, as far as there is room."""
-        if not request.recall:
-            return []
-        stored = answered(_without_this_turn(window, request), request.messages)
+        asking = turn.request.messages
+        stored = answered(_without_this_turn(window, turn.request), asking)
         summary: list[NewMessage] = []
-        kept = newest_that_fit(stored, request.messages, room)
-        if len(kept) < len(stored) and session.context_overflow is ContextOverflow.ADAPTIVE:
-            summary, kept = await self._summaries.stand_in(caller, session, stored, request, room)
-        found = await self._recalled(caller, session, kept, request, room // RECALLED_SHARE)
+        kept = newest_that_fit(stored, asking, room)
+        if len(kept) < len(stored) and turn.session.context_overflow is ContextOverflow.ADAPTIVE:
+            summary, kept = await self._summaries.stand_in(turn, stored, room)
+        found = await self._recalled(turn, kept, room // RECALLED_SHARE)
         if found:
             left = room - tokens_of_all([*summary, *found])
-            kept = newest_that_fit(kept, request.messages, left)
+            kept = newest_that_fit(kept, asking, left)
         return [*summary, *found, *kept]
 
-    async def _recalled(
-        self,
-        caller: Caller,
-        session: Session,
-        window: Sequence[Message],
-        request: ChatRequest,
-        room: int,
-    ) -> list[Message]:
+    async def _recalled(self, turn: Turn, window: Sequence[Message], room: int) -> list[Message]:
         """Return earlier messages with words of the request's last text, the best that fit."""
+        session, words = turn.session, _last_text(turn.request.messages)
         before = min((m.seq for m in window if m.role is not Role.SYSTEM), default=session.end + 1)
-        words = _last_text(request.messages)
         if not self._searches or before <= session.start or not words:
             return []
         found = await self._sessions.search(
-            caller, session.id, words, before_seq=before, limit=session.max_context_results
+            turn.caller, session.id, words, before_seq=before, limit=session.max_context_results
         )
         fitting: list[Message] = []
         for message in found:

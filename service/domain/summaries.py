@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from service.domain.access import Caller
-from service.domain.completion import ChatRequest, ModelSettings
-from service.domain.errors import ModelFailed, ModelNotConfigured
+from service.domain.completion import ModelSettings
+from service.domain.errors import ModelFailed
 from service.domain.fitting import newest_that_fit
 from service.domain.models import Message, NewMessage, Role, Session, text_of
-from service.domain.ports import ChatModel
 from service.domain.sessions import Sessions
 from service.domain.tokens import end_of, tokens_of, tokens_of_all
+from service.domain.turns import Turn
 
 MAX_SUMMARY_TOKENS = 1000
 MIN_SUMMARY_TOKENS = 8
@@ -24,17 +23,11 @@ INSTRUCTIONS = (
 
 
 class Summaries:
-    def __init__(self, sessions: Sessions, model: ChatModel | None) -> None:
+    def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._model = model
 
     async def stand_in(
-        self,
-        caller: Caller,
-        session: Session,
-        stored: Sequence[Message],
-        request: ChatRequest,
-        room: int,
+        self, turn: Turn, stored: Sequence[Message], room: int
     ) -> tuple[list[NewMessage], list[Message]]:
         """Return the summary as a message, and the messages after it, both within the room.
 
@@ -46,55 +39,45 @@ class Summaries:
         Raises:
             ModelFailed, ModelTimeout: there is no summary.
         """
-        share = min(room // 2, MAX_SUMMARY_TOKENS)
-        if share < tokens_of(_note("")) + MIN_SUMMARY_TOKENS:
-            return [], newest_that_fit(stored, request.messages, room)
-        note, later = _noted(session, share), _after(stored, session.summary_end)
-        kept = newest_that_fit(later, request.messages, room - tokens_of_all(note))
+        asking = turn.request.messages
+        least = tokens_of(_note("")) + MIN_SUMMARY_TOKENS
+        share = min(max(room // 4, least), MAX_SUMMARY_TOKENS)
+        if share > room // 2:
+            return [], newest_that_fit(stored, asking, room)
+        note, later = _noted(turn.session, share), _after(stored, turn.session.summary_end)
+        kept = newest_that_fit(later, asking, room - tokens_of_all(note))
         if len(kept) < len(later):
-            kept = newest_that_fit(later, request.messages, (room - share) // 2)
-            session = await self._renew(caller, session, _before(later, kept), request, share)
-            note = _noted(session, share)
+            kept = newest_that_fit(later, asking, (room - share) // 2)
+            older = _before(later, kept)
+            note = _noted(await self._renewed(turn, older, share) if older else turn.session, share)
         return note, kept
 
-    async def _renew(
-        self,
-        caller: Caller,
-        session: Session,
-        older: Sequence[Message],
-        request: ChatRequest,
-        share: int,
-    ) -> Session:
-        if not older:
-            return session
-        text = await self._summarise(session, older, request, share)
+    async def _renewed(self, turn: Turn, older: Sequence[Message], share: int) -> Session:
+        text = await _summary(turn, older, share)
         renewed = {"summary": text, "summary_end": older[-1].seq}
 
         def change(head: Session) -> Session:
             # A summary of messages that were cleared meanwhile must not bring them back.
-            outdated = head.start > session.start or head.summary_end >= older[-1].seq
+            outdated = head.start > turn.session.start or head.summary_end >= older[-1].seq
             return head if outdated else head.model_copy(update=renewed)
 
-        if request.remember:
-            await self._sessions.update(caller, session.id, change)
-        return session.model_copy(update=renewed)
+        if turn.request.remember:
+            await self._sessions.update(turn.caller, turn.session.id, change)
+        return turn.session.model_copy(update=renewed)
 
-    async def _summarise(
-        self, session: Session, older: Sequence[Message], request: ChatRequest, share: int
-    ) -> str:
-        if self._model is None:
-            raise ModelNotConfigured
-        limit = max(session.token_budget or 0, MIN_TRANSCRIPT_TOKENS)
-        prompt = [
-            NewMessage(role=Role.SYSTEM, content=INSTRUCTIONS),
-            NewMessage(role=Role.USER, content=end_of(_transcript(session, older), limit)),
-        ]
-        settings = ModelSettings(model=request.settings.model, max_tokens=share)
-        completion = await self._model.complete(prompt, settings)
-        text = text_of(completion.message.content).strip()
-        if not text:
-            raise ModelFailed("answered without a summary")
-        return text
+
+async def _summary(turn: Turn, older: Sequence[Message], share: int) -> str:
+    limit = max(turn.session.token_budget or 0, MIN_TRANSCRIPT_TOKENS)
+    prompt = [
+        NewMessage(role=Role.SYSTEM, content=INSTRUCTIONS),
+        NewMessage(role=Role.USER, content=end_of(_transcript(turn.session, older), limit)),
+    ]
+    settings = ModelSettings(model=turn.request.settings.model, max_tokens=share)
+    completion = await turn.model.complete(prompt, settings)
+    text = text_of(completion.message.content).strip()
+    if not text:
+        raise ModelFailed("answered without a summary")
+    return text
 
 
 def _transcript(session: Session, messages: Sequence[Message]) -> str:

@@ -1,10 +1,13 @@
-"""A turn of a chat in the log: its messages, and how a repeated turn is recognised."""
+"""A turn of a chat, its messages in the log, and how a repeated turn is recognised."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from service.domain.access import Caller
 from service.domain.completion import ChatRequest, Completion
 from service.domain.errors import IdempotencyKeyReused, InvalidInput
-from service.domain.models import Message, NewMessage, Usage
+from service.domain.models import Message, NewMessage, Session, Usage
+from service.domain.ports import ChatModel
 from service.domain.rules import (
     MAX_KEY_CHARS,
     MAX_MESSAGES_PER_APPEND,
@@ -16,6 +19,16 @@ MAX_MESSAGES_PER_TURN = MAX_MESSAGES_PER_APPEND - 1
 KEY_PREFIX = "chat:"
 MAX_TURN_KEY_CHARS = MAX_KEY_CHARS - 16
 ANSWER = "answer"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn under way: who asks, in which session, for what, and the model that answers."""
+
+    caller: Caller
+    session: Session
+    request: ChatRequest
+    model: ChatModel
 
 
 def checked(request: ChatRequest) -> ChatRequest:

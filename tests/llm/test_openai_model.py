@@ -1,0 +1,329 @@
+"""A model over HTTP: what it is asked, what comes back, and what comes instead."""
+
+import asyncio
+import time
+from contextlib import aclosing
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from service.domain.completion import Completion, Delta, ModelSettings, ToolCallDelta
+from service.domain.errors import ModelFailed, ModelTimeout
+from service.domain.models import NewMessage, Role, Usage
+from service.llm.bounded import UnusableResponse, bound
+from service.llm.openai_model import OpenAIModel
+from service.llm.scripted import Script, Step
+from tests.served import until
+
+PROMPT = [NewMessage(role=Role.USER, content="What is the capital of France?")]
+CALL = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"q": "x"}'}}
+JUNK = [
+    b"",
+    b"null",
+    b"5",
+    b"[]",
+    b"{}",
+    b"<html>no</html>",
+    b'{"choices": []}',
+    b'{"choices": [null]}',
+    b'{"choices": {"a": 1}}',
+    b'{"choices": [{"message": {"content": 5}}]}',
+    b'{"choices": [{"message": {"content": "a\\u0000b"}}]}',
+    b'{"choices": [{"message": {"content": "\\ud800"}}]}',
+    b'{"choices": [{"message": {"content": null}}]}',
+    b'{"choices": [{"message": {"tool_calls": [{"function": {"name": "f"}}]}}]}',
+    b'{"choices": [{"message": {"tool_calls": [{"id": "", "function": {"name": "f"}}]}}]}',
+    b'{"choices": [{"message": {"content": "ok"}}], "usage": {"prompt_tokens": -1}}',
+    b"[" * 100_000,
+    b"\xff\xfe",
+]
+STREAMED_JUNK = [
+    *(b"data: " + junk + b"\n\ndata: [DONE]\n\n" for junk in JUNK),
+    b'data: {"choices": [{"delta": {"content": 7}}]}\n\n',
+    b'data: {"choices": [{"delta": {"tool_calls": [{"index": 1000000}]}}]}\n\n',
+    b'data: {"choices": [{"delta": [1], "finish_reason": {}}]}\n\n',
+    b'event: thread.x\ndata: {"error": 1}\n\n',
+    b'data: {"error": {"message": "the provider\'s own words"}}\n\n',
+]
+
+
+async def streamed(
+    model: OpenAIModel, settings: ModelSettings | None = None
+) -> tuple[list[Delta], Completion]:
+    pieces = [piece async for piece in model.stream(PROMPT, settings or ModelSettings())]
+    *deltas, last = pieces
+    assert isinstance(last, Completion)
+    return [delta for delta in deltas if not isinstance(delta, Completion)], last
+
+
+async def test_an_answer_has_its_text_usage_and_ending(model: OpenAIModel, script: Script) -> None:
+    script.steps.append(Step(text="Paris", usage=(12, 3)))
+
+    answer = await model.complete(PROMPT, ModelSettings())
+
+    assert (answer.message.role, answer.message.content) == (Role.ASSISTANT, "Paris")
+    assert answer.usage == Usage(prompt_tokens=12, completion_tokens=3)
+    assert answer.finish_reason == "stop"
+
+
+async def test_a_streamed_answer_comes_in_pieces_and_then_whole(
+    model: OpenAIModel, script: Script
+) -> None:
+    script.steps.append(Step(text="It is Paris", usage=(12, 3), finish_reason="length"))
+
+    deltas, answer = await streamed(model)
+
+    assert deltas == ["It", " is", " Paris"]
+    assert answer.message.content == "It is Paris"
+    assert answer.usage == Usage(prompt_tokens=12, completion_tokens=3)
+    assert answer.finish_reason == "length"
+
+
+async def test_tool_calls_come_back_as_they_are(model: OpenAIModel, script: Script) -> None:
+    script.steps.append(Step(tool_calls=[CALL]))
+
+    answer = await model.complete(PROMPT, ModelSettings())
+
+    assert answer.message.tool_calls == [CALL]
+    assert answer.message.content is None
+    assert answer.finish_reason == "tool_calls"
+
+
+async def test_streamed_tool_calls_are_put_together(model: OpenAIModel, script: Script) -> None:
+    other = {**CALL, "id": "c2"}
+    script.steps.append(Step(text="One moment", tool_calls=[CALL, other]))
+
+    deltas, answer = await streamed(model)
+
+    assert answer.message.tool_calls == [CALL, other]
+    assert answer.message.content == "One moment"
+    assert deltas[2] == ToolCallDelta(index=0, id="c1", name="find", arguments='{"q":')
+
+
+async def test_the_model_is_asked_what_the_settings_say_and_nothing_else(
+    model: OpenAIModel, script: Script
+) -> None:
+    settings = ModelSettings(temperature=0.5, max_tokens=9, stop=["x"], tools=[{"type": "t"}])
+    prompt = [
+        NewMessage(role=Role.ASSISTANT, tool_calls=[CALL], metadata={"secret": 1}, client_key="k"),
+        NewMessage(role=Role.TOOL, content="y", tool_call_id="c1", name="find"),
+    ]
+
+    await model.complete(prompt, settings)
+
+    assert script.requests[0] == {
+        "model": "small",
+        "messages": [
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+            {"role": "tool", "content": "y", "name": "find", "tool_call_id": "c1"},
+        ],
+        "temperature": 0.5,
+        "max_tokens": 9,
+        "stop": ["x"],
+        "tools": [{"type": "t"}],
+    }
+    assert script.last_authorization == "Bearer the key"
+
+
+async def test_a_chat_may_name_another_model(model: OpenAIModel, script: Script) -> None:
+    await streamed(model, ModelSettings(model="large"))
+
+    assert script.requests[0]["model"] == "large"
+
+
+async def test_a_key_in_the_environment_is_not_sent(
+    url: str, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "someone's key")
+    model = OpenAIModel(url, "small", None, timeout_s=5, max_retries=0)
+
+    await model.complete(PROMPT, ModelSettings())
+
+    assert script.last_authorization == "Bearer none"
+    await model.close()
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=lambda junk: repr(junk[:60]))
+async def test_junk_is_a_failure(model: OpenAIModel, script: Script, junk: bytes) -> None:
+    script.steps.append(Step(junk=junk))
+
+    with pytest.raises(ModelFailed):
+        await model.complete(PROMPT, ModelSettings())
+
+
+@pytest.mark.parametrize("junk", STREAMED_JUNK, ids=lambda junk: repr(junk[:60]))
+async def test_streamed_junk_is_a_failure(model: OpenAIModel, script: Script, junk: bytes) -> None:
+    script.steps.append(Step(junk=junk))
+
+    with pytest.raises(ModelFailed) as failed:
+        await streamed(model)
+
+    assert "own words" not in str(failed.value)
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 422, 429, 500, 503])
+async def test_a_refusal_is_a_failure_in_our_own_words(
+    model: OpenAIModel, script: Script, status: int
+) -> None:
+    script.steps.extend([Step(status=status), Step(status=status)])
+
+    with pytest.raises(ModelFailed) as whole:
+        await model.complete(PROMPT, ModelSettings())
+    with pytest.raises(ModelFailed) as stream:
+        await streamed(model)
+
+    assert "own words" not in str(whole.value)
+    assert "own words" not in str(stream.value)
+
+
+@pytest.mark.parametrize("ends_cleanly", [True, False], ids=["closed", "broken"])
+async def test_a_stream_that_is_cut_off_is_a_failure(
+    model: OpenAIModel, script: Script, *, ends_cleanly: bool
+) -> None:
+    script.steps.append(Step(text="It is Paris", cut_after=2, ends_cleanly=ends_cleanly))
+    pieces = model.stream(PROMPT, ModelSettings())
+
+    first = [await anext(pieces), await anext(pieces)]
+    with pytest.raises(ModelFailed):
+        await anext(pieces)
+
+    assert first == ["It", " is"]
+
+
+async def test_a_whole_answer_that_is_cut_off_is_a_failure(
+    model: OpenAIModel, script: Script
+) -> None:
+    script.steps.append(Step(text="It is Paris", cut_after=0))
+
+    with pytest.raises(ModelFailed):
+        await model.complete(PROMPT, ModelSettings())
+
+
+async def test_a_model_that_is_away_is_a_failure() -> None:
+    model = OpenAIModel("http://127.0.0.1:9/v1", "small", None, timeout_s=5, max_retries=0)
+
+    with pytest.raises(ModelFailed, match="could not be reached"):
+        await model.complete(PROMPT, ModelSettings())
+
+    await model.close()
+
+
+async def test_an_answer_that_is_too_late_is_not_waited_for(url: str, script: Script) -> None:
+    script.steps.append(Step(text="Paris", delay_s=5))
+    model = OpenAIModel(url, "small", None, timeout_s=0.2, max_retries=5)
+    begun_s = time.monotonic()
+
+    with pytest.raises(ModelTimeout, match=r"within 0\.2 seconds"):
+        await model.complete(PROMPT, ModelSettings())
+
+    assert time.monotonic() - begun_s < 1
+    await model.close()
+
+
+async def test_a_stream_has_one_deadline_for_all_its_pieces(url: str, script: Script) -> None:
+    script.steps.append(Step(text="a b c d e f g h i j", delay_s=0.1))
+    model = OpenAIModel(url, "small", None, timeout_s=0.35, max_retries=0)
+
+    with pytest.raises(ModelTimeout):
+        await streamed(model)
+
+    await model.close()
+
+
+async def test_what_came_to_nothing_is_tried_again_as_often_as_set(
+    url: str, script: Script
+) -> None:
+    script.steps.extend([Step(status=503), Step(status=429), Step(text="Paris")])
+    patient = OpenAIModel(url, "small", SecretStr("k"), timeout_s=20, max_retries=2)
+
+    answer = await patient.complete(PROMPT, ModelSettings())
+
+    assert answer.message.content == "Paris"
+    assert len(script.requests) == 3
+    await patient.close()
+
+
+async def test_a_broken_stream_is_not_begun_again(url: str, script: Script) -> None:
+    script.steps.append(Step(text="It is Paris", cut_after=1))
+    model = OpenAIModel(url, "small", None, timeout_s=5, max_retries=5)
+
+    with pytest.raises(ModelFailed):
+        await streamed(model)
+
+    assert len(script.requests) == 1
+    await model.close()
+
+
+async def test_a_cancelled_call_ends_the_models_work(model: OpenAIModel, script: Script) -> None:
+    script.steps.append(Step(text="Paris", delay_s=60))
+    call = asyncio.create_task(model.complete(PROMPT, ModelSettings()))
+    await until(lambda: bool(script.requests))
+
+    call.cancel()
+
+    await until(lambda: script.hang_ups == 1)
+    assert call.cancelled()
+
+
+async def test_a_closed_stream_ends_the_models_work(model: OpenAIModel, script: Script) -> None:
+    script.steps.append(Step(text="It is Paris", delay_s=0.05))
+
+    async with aclosing(model.stream(PROMPT, ModelSettings())) as pieces:
+        assert await anext(pieces) == "It"
+
+    await until(lambda: script.hang_ups == 1)
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (Step(text="a", finish_reason="eos"), "stop"),
+        (Step(tool_calls=[CALL], finish_reason="eos"), "tool_calls"),
+        (Step(text="a", finish_reason="content_filter"), "content_filter"),
+    ],
+    ids=["text", "calls", "known"],
+)
+async def test_an_ending_is_one_of_those_that_are_known(
+    model: OpenAIModel, script: Script, step: Step, reason: str
+) -> None:
+    script.steps.append(step)
+
+    answer = await model.complete(PROMPT, ModelSettings())
+
+    assert answer.finish_reason == reason
+
+
+async def test_a_compressed_answer_is_not_read() -> None:
+    response = httpx2.Response(200, headers={"Content-Encoding": "gzip"})
+
+    with pytest.raises(UnusableResponse):
+        await bound(response)
+
+
+async def test_an_answer_without_usage_has_none(model: OpenAIModel, script: Script) -> None:
+    script.steps.extend([Step(text="a", usage=None), Step(text="a", usage=None)])
+
+    whole = await model.complete(PROMPT, ModelSettings())
+    _, stream = await streamed(model)
+
+    assert whole.usage == stream.usage == Usage()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_an_answer_that_is_too_long_is_a_failure(
+    model: OpenAIModel, script: Script, *, stream: bool
+) -> None:
+    script.steps.append(Step(text="a" * 300_000 + " " + "b" * 300_000))
+    ask: Any = streamed(model) if stream else model.complete(PROMPT, ModelSettings())
+
+    with pytest.raises(ModelFailed, match="too long"):
+        await ask
+
+
+async def test_a_body_without_end_is_not_read(model: OpenAIModel, script: Script) -> None:
+    script.steps.append(Step(junk=b" " * (33 * 1024 * 1024)))
+
+    with pytest.raises(ModelFailed):
+        await model.complete(PROMPT, ModelSettings())
