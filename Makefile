@@ -22,11 +22,20 @@ check: $(VENV)/.dev ## Lint, format check, strict types
 	$(BIN)/mypy
 
 .PHONY: cover
-cover: $(VENV)/.dev ## All tests, with branch coverage and its bar
+cover: $(VENV)/.dev clients ## All tests, with branch coverage and its bar
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=
 
 	$(BIN)/coverage report
+
+.PHONY: clients
+clients: $(VENV)-clients/.julep ## Install the real clients that tests run, each in an environment of its own
+
+$(VENV)-clients/.%: locks/client-%.txt | $(VENV)/bin/pip
+	@$(PYTHON) -m venv --clear $(VENV)-clients/$*
+	@echo '*' > $(VENV)-clients/.gitignore
+	@$(VENV)-clients/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 .PHONY: format
 format: $(VENV)/.dev ## Format the code and apply the safe lint fixes
@@ -44,6 +53,25 @@ $(VENV)-policy/.checkov: locks/policy.txt
 	@$(PYTHON) -m venv --clear $(VENV)-policy
 	@echo '*' > $(VENV)-policy/.gitignore
 	@$(VENV)-policy/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: bench
+bench: $(VENV)/.dev $(VENV)-peers/.installed wrk ## Compare the service with its baseline and library peers, in ten minutes
+	$(BIN)/python -m bench.run
+
+.PHONY: bench-scale
+bench-scale: $(VENV)/.dev wrk ## Show what a million messages and a million sessions cost
+	$(BIN)/python -m bench.scale
+
+.PHONY: wrk
+wrk:
+	@command -v wrk > /dev/null \
+	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq wrk; } \
+	  || { echo "The load generator wrk is missing. On Debian: apt-get install wrk"; exit 1; }
+
+$(VENV)-peers/.installed: locks/peers.txt | $(VENV)/bin/pip
+	@$(PYTHON) -m venv --clear $(VENV)-peers
+	@$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .PHONY: lock

@@ -34,7 +34,7 @@ HOMES = {
     "jinja2": ("service.llm.templates",),
     "limits": ("service.api.rate_limits",),
     "click": ("service.cli",),
-    "uvicorn": ("service.cli", "service.app"),
+    "uvicorn": ("service.cli", "service.app", "service.api.protocol"),
     "pydantic_settings": ("config",),
 }
 DOMAIN_LIBRARIES = {"pydantic"}

@@ -22,6 +22,10 @@ EXPECTED = {
     "/get_by_agent/": '"agent_id":"agent123"',
     "/get/$SESSION": '"history":[',
     "/delete/": "Chat session deleted successfully.",
+    "/chat/": "This is a demo without a model.",
+    "$URL/session/": '"external_id":"1732176000.000100"',
+    "/api/v1/chat": '"session_key":"user:demo:first-steps"',
+    '"$URL/sessions"': '"jobs":[]',
 }
 
 

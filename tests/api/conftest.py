@@ -10,7 +10,9 @@ from starlette.applications import Starlette
 from config.settings import Settings
 from service.app import create_app
 from service.domain.access import ADMIN_SCOPE, AGENT_SCOPE_PREFIX
+from service.llm.scripted import Script
 from tests.api.asking import SECRET, Api
+from tests.scripted import ScriptedModel, scripted_server
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,46 @@ async def client(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+async def scripted() -> AsyncIterator[ScriptedModel]:
+    async with scripted_server() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def script(scripted: ScriptedModel) -> Script:
+    return scripted.begin()
+
+
+@pytest.fixture(scope="session")
+async def talking(mongo_url: str, scripted: ScriptedModel) -> AsyncIterator[httpx2.AsyncClient]:
+    """Ask a service whose model answers what the script says."""
+    settings = Settings(
+        _env_file=None,
+        mongo_url=mongo_url,
+        mongo_database=f"api_{uuid4().hex}",
+        jwt_secret=SECRET,
+        keyed_requests_per_minute=1_000_000,
+        llm_base_url=scripted.url,
+        llm_model="scripted",
+        llm_timeout_s=1,
+        llm_max_retries=0,
+    )
+    app = create_app(settings)
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://service") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def talker(talking: httpx2.AsyncClient, script: Script) -> Api:
+    """Return a user of the service whose model follows the script."""
+    return Api(talking, f"talker-{uuid4().hex}")
 
 
 @pytest.fixture

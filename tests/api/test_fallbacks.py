@@ -7,9 +7,7 @@ from tests.api.asking import Api
 ID = "6f1f7c0e-3b52-4c5e-9f0e-0b8a4f3f2a11"
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/v1/nothing", "/session/a/b/c", f"/sessions/{ID}/nothing"]
-)
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/session/a/b/c", f"/sessions/{ID}/nothing"])
 async def test_an_unknown_path_of_another_dialect_answers_with_its_detail(
     alice: Api, path: str
 ) -> None:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.context import caller, sessions, windows
-from service.api.dialects.julep_answers import julep, reply
+from service.api.dialects.julep_answers import encoded, julep, reply
 from service.api.dialects.julep_messages import MessageBody, message_view
 from service.api.dialects.julep_tools import ToolBody, to_tools, tools_view
 from service.api.errors import MalformedFilter
@@ -114,7 +114,7 @@ def session_view(session: Session) -> dict[str, Any]:
 
 
 def encoded_messages(messages: list[Message]) -> bytes:
-    return orjson.dumps(list(map(message_view, messages)), option=orjson.OPT_UTC_Z)
+    return encoded(list(map(message_view, messages)))
 
 
 # Endpoints

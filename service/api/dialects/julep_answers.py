@@ -33,5 +33,8 @@ def render(error: DomainError) -> Response:
 def reply(
     body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    content = orjson.dumps(body, option=orjson.OPT_UTC_Z)
-    return Response(content, status, headers, media_type="application/json")
+    return Response(encoded(body), status, headers, media_type="application/json")
+
+
+def encoded(body: Any) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_UTC_Z)

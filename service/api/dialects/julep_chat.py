@@ -11,13 +11,14 @@ from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
+import orjson
 from pydantic import Field, StrictBool, StrictInt
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.context import caller, chat, sessions
 from service.api.dialects.julep import PageQuery, session_id
-from service.api.dialects.julep_answers import julep, reply
+from service.api.dialects.julep_answers import encoded, julep, reply
 from service.api.dialects.julep_messages import MessageBody, message_view
 from service.api.dialects.julep_tools import ToolBody, ToolName, to_tools
 from service.api.hangups import while_connected
@@ -134,7 +135,8 @@ def completion_view(response_id: UUID, completion: Completion) -> dict[str, Any]
 
 def chunk_view(response_id: UUID, piece: str | Completion) -> bytes:
     if isinstance(piece, Completion):
-        return event(last_chunk_view(response_id, piece)) + DONE
+        last = encoded(last_chunk_view(response_id, piece))
+        return event(orjson.Fragment(last)) + DONE
     message = {"role": "assistant", "content": piece}
     return event({"id": response_id, "finish_reason": None, "response": [[message]]})
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import from_json
 
 from service.api.shapes import Body
@@ -70,7 +70,7 @@ class Calls(BaseModel):
     model_config = ConfigDict(strict=True)
 
     content: Content = None
-    tool_calls: list[JsonObject]
+    tool_calls: list[JsonObject] = Field(min_length=1)
 
     def fields(self) -> dict[str, Any]:
         return self.model_dump()
@@ -81,7 +81,7 @@ def _fields_of_calls(text: str) -> dict[str, Any]:
         value = from_json(text, allow_inf_nan=False)
         shape: type[OneCall | Calls] = Calls if "tool_calls" in value else OneCall
         return shape.model_validate(value).fields()
-    except (ValidationError, ValueError, TypeError):
+    except (ValueError, TypeError):
         raise InvalidInput(
             "content",
             'of a function_call must be JSON: {"name": …, "arguments": …}, optionally with "id".',

@@ -1,0 +1,43 @@
+"""Runs in the real Julep client's own environment: a call a line in, its result a line out.
+
+Arguments: the URL of the service, a token, and the kind of client, "sync" or "async".
+"""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+# Not installed where types are checked.
+import julep  # type: ignore[import-not-found]
+from julep.api.core.api_error import ApiError  # type: ignore[import-not-found]
+
+
+def plain(result: Any) -> Any:
+    """Return what the client made of an answer, as JSON values."""
+    if isinstance(result, list):
+        return [plain(item) for item in result]
+    return None if result is None else json.loads(result.json())
+
+
+def main(url: str, token: str, kind: str) -> None:
+    client = {"sync": julep.Client, "async": julep.AsyncClient}[kind](api_key=token, base_url=url)
+    with asyncio.Runner() as runner:
+        for line in sys.stdin:
+            name, arguments = json.loads(line)
+            try:
+                result = getattr(client.sessions, name)(**arguments)
+                if kind == "async":
+                    result = runner.run(_awaited(result))
+                answer = {"result": plain(result)}
+            except ApiError as error:
+                answer = {"status": error.status_code, "body": error.body}
+            print(json.dumps(answer), flush=True)  # noqa: T201  Standard output is the way back.
+
+
+async def _awaited(result: Any) -> Any:
+    return await result
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
