@@ -4,6 +4,7 @@ README lists them in one table, `.env.example` with their defaults; tests keep b
 """
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,6 +16,7 @@ HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 MIN_HMAC_SECRET_BYTES = 32
 # For so long an append may go on from a head its process knows, without reading it again.
 HEADS_KNOWN_FOR_S = 5
+_ORIGIN = re.compile(r"https?://[^/\s*?#@]+")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -25,11 +27,48 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the service listens on.")
     port: Port = Field(8000, description="Port the service listens on; 0 takes a free one.")
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port of `/metrics`, which then is on no other. Unset: the service's port.",
+    )
+    traces_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Where to send traces: an OpenTelemetry collector, up to its `/v1/traces`. "
+        "Needs the extra `tracing`. Unset: no traces.",
+    )
     shutdown_timeout_s: int = Field(
         20, ge=1, le=600, description="Time for requests under way to end when stopping."
     )
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="Largest request body; larger ones get 413."
+    )
+    max_header_bytes: int = Field(
+        64 * 1024, ge=1024, description="Largest head of a request; larger ones get 431."
+    )
+    max_header_lines: int = Field(
+        100, ge=10, description="Most header lines of a request; more get 431."
+    )
+    header_timeout_s: float = Field(
+        10, gt=0, le=600, description="Time for the head of a request to arrive."
+    )
+    body_timeout_s: float = Field(
+        30, gt=0, le=600, description="Time for the body of a request to arrive."
+    )
+    max_connections: int = Field(
+        5000, ge=1, description="Most open connections of one process; more get 503."
+    )
+    max_requests_in_flight: int = Field(
+        1000, ge=1, description="Most requests that one process answers at a time; more get 503."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins (comma-separated) whose pages may call the service from a browser.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="Least level that is logged; info logs every request."
     )
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (),
@@ -110,10 +149,17 @@ class Settings(BaseSettings):
         "Makes appends dearer.",
     )
 
-    @field_validator("jwt_algorithms", "trusted_proxies", mode="before")
+    @field_validator("jwt_algorithms", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_ORIGIN.fullmatch(origin) for origin in value):
+            raise ValueError("List origins like https://app.example.com, and not *.")
+        return value
 
     @model_validator(mode="after")
     def _one_key_source(self) -> Self:
@@ -146,6 +192,11 @@ class Settings(BaseSettings):
     def append_deadline_s(self) -> float:
         """Return the longest an append may take: a few database operations, when writers race."""
         return 4 * self.mongo_timeout_s
+
+
+def share_metrics_in(folder: Path) -> None:
+    """Make the processes that are started from now on keep their metrics in this folder."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def give_motor_workers(count: int) -> None:

@@ -4,21 +4,32 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import orjson
 import uvicorn
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from config.settings import Settings
+from service.api.cors import cross_origin
+from service.api.docs_page import page
 from service.api.fallbacks import FALLBACKS
+from service.api.headers import StandardHeaders
+from service.api.in_flight import InFlightCap
+from service.api.middleware import Measured
+from service.api.protocol import ReceiveLimits, limited_protocol
 from service.api.rate_limits import RateLimits
+from service.api.request_log import RequestLog
 from service.api.windows import EncodedWindows
 from service.auth.configured import authenticator_for
+from service.descriptions import description
 from service.domain.chat import Chat
 from service.domain.errors import StoreUnavailable
 from service.domain.keys import Keys
@@ -27,7 +38,11 @@ from service.domain.sessions import Sessions
 from service.domain.users import Users
 from service.llm.configured import model_for
 from service.llm.templates import SandboxedTemplates
-from service.routes import routes
+from service.observability.health import Readiness
+from service.observability.logs import write_logs
+from service.observability.observer import observer_for
+from service.observability.watching import MeasuredModel, Sampler
+from service.routes import DIALECT_OF_PATH, routes
 from service.storage import driver
 from service.storage.driver import Database
 from service.storage.embedded import EmbeddedMongo, running_url
@@ -35,8 +50,11 @@ from service.storage.mongo import MongoSessionStore
 from service.storage.mongod import EmbeddedMongoError
 from service.storage.url import UnusableUrl, usable
 from service.storage.users import MongoUserStore
+from service.storage.watching import Commands, Connections, DriverWatcher, WatchBatch, unwatched
 
 PREPARE_PAUSE_S = 1
+# Longer than balancers keep an idle connection (60 s), so that they never use one that is closing.
+KEEP_ALIVE_S = 75
 
 logger = logging.getLogger(__name__)
 
@@ -45,40 +63,84 @@ class NoDatabase(Exception):
     """There is no MongoDB to use; the text says why, and what to do."""
 
 
-def create_app(settings: Settings, *, demo: bool = False) -> Starlette:
+def create_app(
+    settings: Settings, *, demo: bool = False, metrics_folder: Path | None = None
+) -> Starlette:
     """Return the service as an ASGI application; its lifespan opens and closes the parts.
 
     With `demo`, chats without a configured model get answers that say they are none.
+    Processes that share a `metrics_folder` show the metrics of all.
     """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_database(settings) as database, model_for(settings, demo=demo) as model:
-            store = store_in(database, settings)
-            app.state.sessions = sessions = Sessions(store)
+        async with (
+            aclosing(observer),
+            open_database(settings, *observer.drivers) as database,
+            model_for(settings, demo=demo) as model,
+        ):
+            store = store_in(database, settings, watch=observer.batch)
+            app.state.sessions = sessions = observer.use_cases(Sessions(store))
             app.state.keys = Keys(sessions, store)
-            app.state.windows = EncodedWindows(sessions, max_bytes=settings.window_cache_bytes)
+            app.state.windows = windows = EncodedWindows(
+                sessions,
+                max_bytes=settings.window_cache_bytes,
+                max_age_s=settings.delete_grace_s,
+            )
             app.state.chat = chat = Chat(
-                sessions, model, SandboxedTemplates(), searches=settings.text_search
+                sessions,
+                MeasuredModel(model) if model else None,
+                SandboxedTemplates(),
+                searches=settings.text_search,
             )
             app.state.users = Users(MongoUserStore(database), store)
-            async with upkeep(store, settings):
+            sampler = Sampler(store, windows, readiness)
+            async with (
+                upkeep(store, settings),
+                background(readiness.watch(store)),
+                background(sampler.run()),
+            ):
+                await readiness.check(store)
                 yield
                 await chat.close()
+                await store.close()
 
+    readiness, observer = Readiness(), observer_for(settings)
     app = Starlette(
         routes=routes(),
         lifespan=lifespan,
+        middleware=[
+            Middleware(Measured, dialects=DIALECT_OF_PATH),
+            *observer.middleware,
+            *cross_origin(settings.cors_origins),
+            Middleware(InFlightCap, max_requests=settings.max_requests_in_flight),
+        ],
         exception_handlers=FALLBACKS,
     )
     app.router.redirect_slashes = False
     app.state.settings = settings
+    app.state.readiness = readiness
+    app.state.metrics_folder = metrics_folder
     app.state.authenticator = authenticator_for(settings)
     app.state.started_s = time.monotonic()
     app.state.keyed_limits = RateLimits(
         settings.keyed_requests_per_minute, settings.trusted_proxies
     )
+    described = description()
+    app.state.openapi, app.state.docs_page = orjson.dumps(described), page(described)
+    # Outside of all of Starlette's own, so that answers to our mistakes pass here, too.
+    app.middleware_stack = StandardHeaders(RequestLog(app.build_middleware_stack()))
     return app
+
+
+def _receive_limits(settings: Settings) -> ReceiveLimits:
+    return ReceiveLimits(
+        max_header_bytes=settings.max_header_bytes,
+        max_header_lines=settings.max_header_lines,
+        header_timeout_s=settings.header_timeout_s,
+        body_timeout_s=settings.body_timeout_s,
+        max_connections=settings.max_connections,
+    )
 
 
 async def serve_on(
@@ -87,32 +149,44 @@ async def serve_on(
     *,
     when_listening: Callable[[], None],
     demo: bool = False,
+    metrics_folder: Path | None = None,
 ) -> None:
     """Serve until a signal says to stop, and the requests under way have ended."""
-    config = uvicorn.Config(
-        create_app(settings, demo=demo),
-        http="httptools",
+    write_logs(settings.log_level)
+    app = create_app(settings, demo=demo, metrics_folder=metrics_folder)
+    server = _Server(server_config(app, settings), when_listening, app.state.readiness)
+    await server.serve(sockets=[listener])
+
+
+def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=limited_protocol(_receive_limits(settings)),
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
-    await _Server(config, when_listening).serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, when_listening: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, when_listening: Callable[[], None], readiness: Readiness
+    ) -> None:
         super().__init__(config)
         self._when_listening = when_listening
+        self._readiness = readiness
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._when_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  As uvicorn's.
+        self._readiness.drain()
         # Uvicorn's own would raise the signal again and kill us before MongoDB is stopped.
         self.force_exit = self.should_exit
         self.should_exit = True
@@ -154,20 +228,25 @@ async def operators_store(settings: Settings) -> AsyncIterator[MongoSessionStore
         yield store_in(database, settings)
 
 
-def store_in(database: Database, settings: Settings) -> MongoSessionStore:
+def store_in(
+    database: Database, settings: Settings, *, watch: WatchBatch = unwatched
+) -> MongoSessionStore:
     return MongoSessionStore(
         database,
         append_deadline_s=settings.append_deadline_s,
         text_search=settings.text_search,
+        watch=watch,
     )
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
+async def open_database(settings: Settings, *watchers: DriverWatcher) -> AsyncIterator[Database]:
     """Open the database at `mongo_url`; it may be away, and come later."""
     if settings.mongo_url is None:
         raise ValueError("SESSIONS_MONGO_URL is not set.")
-    client = driver.connect(settings, settings.mongo_url.get_secret_value())
+    listeners = [kind(watcher) for watcher in watchers for kind in (Commands, Connections)]
+    url = settings.mongo_url.get_secret_value()
+    client = driver.connect(settings, url, event_listeners=listeners)
     try:
         yield client[settings.mongo_database]
     finally:
@@ -179,7 +258,13 @@ async def upkeep(store: MongoSessionStore, settings: Settings) -> AsyncIterator[
     """Prepare the store, at once if the database is there; sweep it from then on."""
     with suppress(StoreUnavailable):
         await store.prepare()
-    task = asyncio.create_task(_prepare_and_sweep(store, settings))
+    async with background(_prepare_and_sweep(store, settings)):
+        yield
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

@@ -20,21 +20,29 @@ import uvloop
 from pydantic import ValidationError
 
 from config.settings import Settings
-from service.app import NoDatabase, operators_store, running_database, serve_on
+from service.app import NoDatabase, operators_store, running_database
 from service.auth.development import mint_for, with_key
 from service.auth.errors import ConfigurationError
 from service.domain.conversation_line import Defaults, read_line
 from service.domain.errors import DomainError, StoreUnavailable
 from service.domain.models import Selection
 from service.domain.transfer import Transfer
+from service.observability.observer import TracingNotInstalled
+from service.supervisor import WorkerFailed
+from service.workers import MetricsPortTaken, serve_with
 
 DEMO_USER_ID = "demo"
 DEMO_LIFETIME_S = 7 * 24 * 60 * 60
 LINES_AT_ONCE = 16
+WORKERS = click.IntRange(1, 64)
 UNITS_S = {"": 1, "s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 IMPORTED = (
     "conversations: {new} new, {there} already there, {failed} failed; "
     "messages: {messages_new} new, {messages_there} already there"
+)
+FAILURES = (
+    *(DomainError, ConfigurationError, TracingNotInstalled),
+    *(NoDatabase, MetricsPortTaken, WorkerFailed),
 )
 EXPORTED = "conversations: {conversations}; messages: {messages}"
 
@@ -50,7 +58,7 @@ class _Commands(click.Group):
         except BrokenPipeError:
             # Click ends quietly when whoever reads our output has seen enough.
             raise
-        except (DomainError, ConfigurationError, NoDatabase) as error:
+        except FAILURES as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
@@ -74,9 +82,10 @@ def main() -> None:
 
 
 @main.command()
-def serve() -> None:
+@click.option("--workers", type=WORKERS, default=1, show_default=True, help="Processes.")
+def serve(workers: int) -> None:
     """Run the service, with a MongoDB of its own unless one is set."""
-    _run(_serve(_settings()))
+    _run(_serve(_settings(), workers))
 
 
 @main.command()
@@ -160,7 +169,7 @@ def _run_quietly(coroutine: Coroutine[Any, Any, Result]) -> Result:
     return _run(coroutine)
 
 
-async def _serve(given: Settings) -> None:
+async def _serve(given: Settings, workers: int) -> None:
     settings = with_key(given)
     with _listener(settings.host, settings.port) as listener:
         url = _url(listener)
@@ -171,7 +180,7 @@ async def _serve(given: Settings) -> None:
         async with running_database(settings) as complete:
             # An embedded MongoDB means development: production never falls back to the demo.
             demo = settings.mongo_url is None
-            await serve_on(listener, complete, when_listening=welcome, demo=demo)
+            await serve_with(workers, listener, complete, when_listening=welcome, demo=demo)
 
 
 def _listener(host: str, port: int) -> socket.socket:

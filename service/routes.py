@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from service.api import docs_page, openapi, ops
 from service.api.dialects import julep, julep_chat, keyed, native, pyspur
 from service.api.redirects import with_slash
 
@@ -81,14 +82,24 @@ JULEP = [
     Endpoint("POST", "/sessions/{session_id:uuid}/chat", julep_chat.reply_to_messages),
 ]
 
-ENDPOINTS = [
-    *NATIVE,
-    *(endpoint._replace(path=f"/sessions{endpoint.path}") for endpoint in NATIVE),
-    *PYSPUR,
-    *(endpoint._replace(path=f"/api{endpoint.path}") for endpoint in PYSPUR),
-    *KEYED,
-    *JULEP,
+OPS = [
+    Endpoint("GET", "/", ops.about),
+    Endpoint("GET", "/livez", ops.live),
+    Endpoint("GET", "/readyz", ops.ready),
+    Endpoint("GET", "/metrics", ops.metrics),
+    Endpoint("GET", "/openapi.json", openapi.show_document),
+    Endpoint("GET", "/docs", docs_page.show_page),
 ]
+
+BY_DIALECT = {
+    "native": [*NATIVE, *(e._replace(path=f"/sessions{e.path}") for e in NATIVE)],
+    "pyspur": [*PYSPUR, *(e._replace(path=f"/api{e.path}") for e in PYSPUR)],
+    "keyed": KEYED,
+    "julep": JULEP,
+    "ops": OPS,
+}
+ENDPOINTS = [endpoint for endpoints in BY_DIALECT.values() for endpoint in endpoints]
+DIALECT_OF_PATH = {e.path: dialect for dialect, endpoints in BY_DIALECT.items() for e in endpoints}
 
 
 def routes() -> list[Route]:

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "service.api": {"service.domain", "service.auth"},
     "service.cli": {"service.domain", "service.auth", "service.app", "config", "service"},
     "service.routes": {"service.api"},
+    "service.descriptions": {"service", "service.api", "service.routes"},
 }
 MAY_IMPORT_ALL = {"service.app"}
 MAY_IMPORT_APP = {"service.cli", "service.__main__"}

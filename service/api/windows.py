@@ -3,8 +3,12 @@
 A cached window is shown only for exactly the numbers it holds. A number is never given to
 another message, and the head, which every request reads anew, says which numbers the
 window has now. So a window of a cleared or deleted session cannot be shown.
+
+Only an import can give the id of a deleted session to a new one, whose numbers begin anew:
+not before a sweep has removed the last trace of the old one. No window is kept for so long.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
@@ -21,6 +25,7 @@ ENTRY_OVERHEAD_BYTES = 500
 class _Encoded(NamedTuple):
     seqs: range
     data: bytes
+    asked_s: float
 
     @property
     def size_bytes(self) -> int:
@@ -28,11 +33,16 @@ class _Encoded(NamedTuple):
 
 
 class EncodedWindows:
-    """Keeps at most about `max_bytes`; the least recently shown goes first."""
+    """Keeps at most about `max_bytes`; the least recently shown goes first.
 
-    def __init__(self, sessions: Sessions, *, max_bytes: int) -> None:
+    None is shown for longer than `max_age_s`, which must not be longer than the trace of a
+    deleted session is kept.
+    """
+
+    def __init__(self, sessions: Sessions, *, max_bytes: int, max_age_s: float) -> None:
         self._sessions = sessions
         self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
         self._windows: OrderedDict[Hashable, _Encoded] = OrderedDict()
         self.size_bytes = 0
         self.hits = 0
@@ -54,11 +64,12 @@ class EncodedWindows:
         Raises:
             SessionNotFound, SessionForeign: there is no such session for this caller.
         """
+        asked_s = time.monotonic()
         session = await self._sessions.get(caller, session_id)
         seqs = seqs_in(window, session)
         key = (session_id, window.limit, window.skip, window.newest, kind)
         found = self._windows.get(key)
-        if found is not None and found.seqs == seqs:
+        if found is not None and found.seqs == seqs and not self._is_old(found):
             self._windows.move_to_end(key)
             self.hits += 1
             return session, found.data
@@ -69,8 +80,11 @@ class EncodedWindows:
             session, messages = await self._sessions.read(caller, session_id, window)
             return session, encode(messages)
         data = encode(messages)
-        self._put(key, _Encoded(seqs, data))
+        self._put(key, _Encoded(seqs, data, asked_s))
         return session, data
+
+    def _is_old(self, encoded: _Encoded) -> bool:
+        return time.monotonic() - encoded.asked_s >= self._max_age_s
 
     def _put(self, key: Hashable, encoded: _Encoded) -> None:
         replaced = self._windows.pop(key, None)

@@ -7,6 +7,7 @@ replay, a clear or a delete is settled on its own behind the batch.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -15,16 +16,23 @@ from uuid import UUID
 from service.domain.access import Reach
 from service.domain.errors import DomainError, OutcomeUnknown, SessionNotFound, StoreUnavailable
 from service.domain.models import Message
+from service.domain.rules import MAX_METADATA_BYTES
 from service.storage.entries import Entries
 from service.storage.gather import Gatherer, Request
 from service.storage.heads import Heads, Move, owner_in
 from service.storage.known_heads import KnownHeads
 from service.storage.one_append import OneAppend
+from service.storage.watching import Batch, WatchBatch, unwatched
 
 MAX_BATCH = 256
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_QUEUE = 5000
-STRUCTURED_BYTES = 64 * 1024
+# When clients repeat all they sent, a batch of replays must not take one insert for each.
+MAX_INSERTS = 8
+# With these two, no batch is larger than one wire message (48 MB), nor slow to encode.
+MESSAGE_BYTES = 256
+STRUCTURED_BYTES = 128 * 1024
+MAX_CHARACTER_BYTES = 4
 
 
 class Asked(NamedTuple):
@@ -51,12 +59,20 @@ class AppendLog:
     also before a majority has it.
     """
 
-    def __init__(self, heads: Heads, entries: Entries, *, deadline_s: float) -> None:
+    def __init__(
+        self,
+        heads: Heads,
+        entries: Entries,
+        *,
+        deadline_s: float,
+        watch: WatchBatch = unwatched,
+    ) -> None:
         self._heads = heads
         self._entries = entries
         self._known = KnownHeads()
+        self._watch = watch
         self._gatherer: Gatherer[Asked, list[Message]] = Gatherer(
-            self._commit,
+            self._commit_watched,
             max_batch=MAX_BATCH,
             max_batch_bytes=MAX_BATCH_BYTES,
             max_queue=MAX_QUEUE,
@@ -69,6 +85,19 @@ class AppendLog:
         """Keep what `SessionStore.append` promises."""
         asked = Asked(reach, session_id, messages)
         return await self._gatherer.ask(asked, sum(map(_size_bytes, messages)))
+
+    @property
+    def waiting(self) -> int:
+        """Return how many appends are in no batch yet."""
+        return self._gatherer.waiting
+
+    async def drain(self) -> None:
+        """Return when no append is waiting or under way."""
+        await self._gatherer.drain()
+
+    async def _commit_watched(self, requests: Sequence[Request[Asked, list[Message]]]) -> None:
+        with self._watch(_batch_of(requests)):
+            await self._commit(requests)
 
     async def _commit(self, requests: Sequence[Request[Asked, list[Message]]]) -> None:
         """Insert all messages, move all heads, answer; then settle what met somebody else."""
@@ -108,10 +137,13 @@ class AppendLog:
         """Insert all messages in the order of the appends.
 
         What met a taken number or key stays out, with the rest of its session: a number
-        must not be used before the one below it.
+        must not be used before the one below it. So does the rest of a batch of which too
+        many did.
         """
         ends = {append.session_id: append.one.head.end for append in appends}
-        while appends:
+        for _ in range(MAX_INSERTS):
+            if not appends:
+                return
             planned = _numbered(appends, ends)
             stored = await self._entries.insert_all(
                 [(a.session_id, message) for a, messages in planned for message in messages]
@@ -154,6 +186,15 @@ async def _settle_in_turn(appends: list[_Append]) -> None:
             request.refuse(error)
 
 
+def _batch_of(requests: Sequence[Request[Asked, list[Message]]]) -> Batch:
+    now_s = time.monotonic()
+    return Batch(
+        messages=sum(len(request.asked.messages) for request in requests),
+        waits_s=[now_s - request.asked_s for request in requests],
+        askers=[request.asker for request in requests],
+    )
+
+
 def _numbered(appends: list[_Append], ends: dict[UUID, int]) -> list[tuple[_Append, list[Message]]]:
     """Return the messages of each append with the next numbers of its session."""
     next_seqs = {session_id: end + 1 for session_id, end in ends.items()}
@@ -166,7 +207,9 @@ def _numbered(appends: list[_Append], ends: dict[UUID, int]) -> list[tuple[_Appe
 
 
 def _size_bytes(message: Message) -> int:
-    """Estimate, without encoding, what a message adds to a batch."""
-    if isinstance(message.content, str) and message.tool_calls is None:
-        return len(message.content)
-    return STRUCTURED_BYTES
+    """Estimate, without encoding, what a message adds to a batch: rather too much."""
+    beside_bytes = MESSAGE_BYTES if message.metadata is None else MAX_METADATA_BYTES
+    if not isinstance(message.content, str) or message.tool_calls is not None:
+        return beside_bytes + STRUCTURED_BYTES
+    character_bytes = 1 if message.content.isascii() else MAX_CHARACTER_BYTES
+    return beside_bytes + len(message.content) * character_bytes

@@ -8,10 +8,13 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import pymongo
 from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.read_concern import ReadConcern
 
 from config.settings import Settings, give_motor_workers
+
+CLOSE_S = 2
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
@@ -135,6 +138,8 @@ def _client_class(settings: Settings) -> Any:
 
 
 async def close(client: Client) -> None:
-    closing = client.close()
-    if inspect.isawaitable(closing):
-        await closing
+    # The driver tells the database which sessions end; one that fell silent does not answer.
+    with pymongo.timeout(CLOSE_S):
+        closing = client.close()
+        if inspect.isawaitable(closing):
+            await closing

@@ -8,7 +8,6 @@ from pymongo.errors import (
     BulkWriteError,
     PyMongoError,
     ServerSelectionTimeoutError,
-    WaitQueueTimeoutError,
 )
 
 from service.domain.errors import OutcomeUnknown, StoreUnavailable
@@ -31,10 +30,14 @@ def reading() -> Iterator[None]:
 
 @contextmanager
 def changing() -> Iterator[None]:
-    """A change is known not to have happened only if it was never sent."""
+    """A change is known not to have happened only if it was never sent.
+
+    The driver says so when it found no server. When it found no free connection, it may
+    have been for the second try of a change whose first was sent.
+    """
     try:
         yield
-    except (ServerSelectionTimeoutError, WaitQueueTimeoutError) as error:
+    except ServerSelectionTimeoutError as error:
         _log(error)
         raise StoreUnavailable from None
     except PyMongoError as error:

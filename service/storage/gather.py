@@ -6,8 +6,10 @@ under way goes out together as the next one.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import Context, copy_context
 from typing import Generic, TypeVar
 
 from service.domain.errors import DomainError, OutcomeUnknown, StoreBusy, StoreUnavailable
@@ -24,6 +26,8 @@ class Request(Generic[Asked, Answer]):
     def __init__(self, asked: Asked, size_bytes: int) -> None:
         self.asked = asked
         self.size_bytes = size_bytes
+        self.asked_s = time.monotonic()
+        self.asker = copy_context()
         self.future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def answer(self, answer: Answer) -> None:
@@ -61,6 +65,10 @@ class Gatherer(Generic[Asked, Answer]):
         self._queue: deque[Request[Asked, Answer]] = deque()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
     async def ask(self, asked: Asked, size_bytes: int = 0) -> Answer:
         """Return what the batch answers.
 
@@ -74,7 +82,8 @@ class Gatherer(Generic[Asked, Answer]):
         request: Request[Asked, Answer] = Request(asked, size_bytes)
         self._queue.append(request)
         if self._task is None:
-            self._task = asyncio.create_task(self._run())
+            # A batch belongs to all who asked, so to the context of none of them.
+            self._task = asyncio.create_task(self._run(), context=Context())
         try:
             # A caller that hangs up leaves its batch alone.
             async with asyncio.timeout(self._deadline_s):
@@ -84,6 +93,11 @@ class Gatherer(Generic[Asked, Answer]):
                 self._queue.remove(request)
                 raise StoreUnavailable from None
             raise OutcomeUnknown from None
+
+    async def drain(self) -> None:
+        """Return when everybody who asked has been answered, also those who hung up."""
+        while self._task and not self._task.done():
+            await asyncio.wait([self._task])
 
     async def _run(self) -> None:
         try:

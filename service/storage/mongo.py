@@ -1,5 +1,6 @@
 """The session store on MongoDB."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -35,19 +36,27 @@ from service.storage.indexes import (
 )
 from service.storage.key_lists import KeyLists
 from service.storage.text_search import TextSearch
+from service.storage.watching import WatchBatch, unwatched
 
 READ_ROUNDS = 5
 SCAN_BATCH = 200
 MAX_CREATES = 100
 MAX_WAITING_CREATES = 5000
 SWEEP_BATCH = 100
+# A pod that stops has ten seconds for all that comes after its last answer.
+CLOSE_S = 5
 
 
 class MongoSessionStore:
     """Keeps what the SessionStore port promises, on a replica set."""
 
     def __init__(
-        self, database: Database, *, append_deadline_s: float, text_search: bool = False
+        self,
+        database: Database,
+        *,
+        append_deadline_s: float,
+        text_search: bool = False,
+        watch: WatchBatch = unwatched,
     ) -> None:
         self._database = database
         self._text_search = text_search
@@ -57,7 +66,9 @@ class MongoSessionStore:
         self._texts = TextSearch(database[HISTORY])
         self._keys = KeyLists(self._sessions)
         self._latest_entries = Entries(latest(database, HISTORY))
-        self._log = AppendLog(self._heads, self._latest_entries, deadline_s=append_deadline_s)
+        self._log = AppendLog(
+            self._heads, self._latest_entries, deadline_s=append_deadline_s, watch=watch
+        )
         self._creates: Gatherer[Session, None] = Gatherer(
             self._create_batch,
             max_batch=MAX_CREATES,
@@ -72,6 +83,21 @@ class MongoSessionStore:
         with changing():
             await ensure_indexes(self._database, text_search=self._text_search)
         self.is_prepared = True
+
+    async def close(self) -> None:
+        """Finish the writes that were asked for, also by callers who hung up; in bounded time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await asyncio.gather(self._log.drain(), self._creates.drain())
+
+    async def ping(self) -> None:
+        """Return when the database has answered."""
+        with reading():
+            await self._database.command("ping")
+
+    @property
+    def appends_waiting(self) -> int:
+        return self._log.waiting
 
     async def missing_indexes(self) -> list[Index]:
         with reading():

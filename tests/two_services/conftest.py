@@ -1,6 +1,7 @@
-"""Two processes of the service on one new database."""
+"""Two processes of the service on one new database: two services, or one with two workers."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,19 +13,21 @@ import pytest
 
 from service.auth.mint import mint
 from tests.databases import connected, fresh_database, name_of
+from tests.running import COMMAND
 
 ROOT = Path(__file__).parent.parent.parent
-MODULE = "tests.two_services.service_process"
+SERVICE = [sys.executable, "-m", "tests.two_services.service_process"]
+WORKERS = [COMMAND, "serve", "--workers", "2"]
 SECRET = "a secret of the tests, long enough for HS256"
 STOP_TIMEOUT_S = 30
 
 
 @contextmanager
-def service_process(settings: dict[str, str]) -> Iterator[str]:
+def service_process(command: list[str], settings: dict[str, str]) -> Iterator[str]:
     """Run a service with these settings and no others; give its URL."""
     outside = {name: v for name, v in os.environ.items() if not name.startswith("SESSIONS_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", MODULE],
+        command,
         cwd=ROOT,
         env=outside | settings,
         stdout=subprocess.PIPE,
@@ -32,22 +35,30 @@ def service_process(settings: dict[str, str]) -> Iterator[str]:
     )
     try:
         assert process.stdout
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        port = re.findall(r"\d+", process.stdout.readline())[-1]
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.communicate(timeout=STOP_TIMEOUT_S)
 
 
-@pytest.fixture(scope="module")
-async def urls(mongo_url: str) -> AsyncIterator[list[str]]:
+# Of the session, so that all tests of the one come before those of the other.
+@pytest.fixture(scope="session", params=["services", "workers"])
+async def urls(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator[list[str]]:
+    """Give the URLs of both; those of workers are the same."""
     async with connected("pymongo", mongo_url) as client, fresh_database(client) as database:
         settings = {
             "SESSIONS_MONGO_URL": mongo_url,
             "SESSIONS_MONGO_DATABASE": name_of(database),
             "SESSIONS_JWT_SECRET": SECRET,
+            "SESSIONS_PORT": "0",
         }
         with ExitStack() as stack:
-            yield [stack.enter_context(service_process(settings)) for _ in range(2)]
+            if request.param == "workers":
+                yield 2 * [stack.enter_context(service_process(WORKERS, settings))]
+            else:
+                processes = [service_process(SERVICE, settings) for _ in range(2)]
+                yield [stack.enter_context(process) for process in processes]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,28 @@
+"""Serving a contender: the server and the options that the service runs with."""
+
+import socket
+import sys
+
+import uvicorn
+from starlette.applications import Starlette
+
+POOL_SIZE = 50
+
+
+def serve(app: Starlette) -> None:
+    """Print the URL of a free port of loopback, then serve there until SIGTERM."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

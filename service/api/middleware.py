@@ -1,0 +1,67 @@
+"""Counts and times every request by the template of its path: a pure ASGI middleware."""
+
+from collections.abc import Mapping
+from time import perf_counter
+
+from prometheus_client import Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.observability.metrics import HTTP_DURATION_S, HTTP_REQUESTS, STREAMS_OPEN
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+EVENT_STREAM = b"text/event-stream"
+
+
+class _Answer:
+    """Sends what it is told to, and remembers what it was."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        # What is answered when nothing was: the failure goes on to the outermost layer.
+        self.status = 500
+        self.is_stream = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if any(value.startswith(EVENT_STREAM) for _, value in message["headers"]):
+                self.is_stream = True
+                STREAMS_OPEN.inc()
+        await self._send(message)
+
+
+class Measured:
+    def __init__(self, app: ASGIApp, dialects: Mapping[str, str]) -> None:
+        self._app = app
+        self._dialects = dialects
+        # To find the child of a metric by its labels costs more than to observe it.
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s = perf_counter()
+        answer = _Answer(send)
+        try:
+            await self._app(scope, receive, answer.send)
+        finally:
+            self._observe(scope, answer.status, perf_counter() - began_s)
+            if answer.is_stream:
+                STREAMS_OPEN.dec()
+
+    def _observe(self, scope: Scope, status: int, duration_s: float) -> None:
+        route = scope.get("route")
+        key = (scope["method"], route.path if route else "", status)
+        children = self._children.get(key) or self._bind(*key)
+        children[0].inc()
+        children[1].observe(duration_s)
+
+    def _bind(self, method: str, path: str, status: int) -> tuple[Counter, Histogram]:
+        known = method if method in METHODS else "other"
+        labels = (known, path or "none", self._dialects.get(path, "none"))
+        bound = HTTP_REQUESTS.labels(*labels, str(status)), HTTP_DURATION_S.labels(*labels)
+        if known == method:
+            # Methods are what the caller makes up: only those there are get remembered.
+            self._children[method, path, status] = bound
+        return bound

@@ -1,0 +1,188 @@
+"""How uvicorn receives requests: with bounds on heads, time and connections, which it has none of.
+
+Whoever crosses one gets one JSON answer, where that is still possible, and the connection ends.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# The colon, a space and the end of the line.
+LINE_OVERHEAD_BYTES = 4
+RETRY_AFTER_S = 1
+MALFORMED = "The request is not HTTP that this service understands."
+
+
+class ReceiveLimits(NamedTuple):
+    """`header_timeout_s` is for all of a head, `body_timeout_s` for all of the body behind it."""
+
+    max_header_bytes: int
+    max_header_lines: int
+    header_timeout_s: float
+    body_timeout_s: float
+    max_connections: int
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. Make a class with limits of its own by `limited_protocol`."""
+
+    limits: ReceiveLimits
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._begin_head()
+        self._has_begun = False
+        self._has_just_begun = False
+        self._has_just_ended = False
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.max_connections:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The service has too many connections.")
+        else:
+            self._set_deadline(self.limits.header_timeout_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._clear_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self._has_just_begun = self._has_just_ended = False
+        super().data_received(data)
+        if self._has_just_ended or self.transport.is_closing():
+            self._clear_deadline()
+            return
+        if self._deadline is None:
+            self._set_deadline(self._time_s)
+        if self._is_in_head and not self._has_just_begun:
+            # The parser shows a line when it is complete, and this one may be without end.
+            self._unseen_bytes += len(data)
+            if self._unseen_bytes > self.limits.max_header_bytes:
+                self._refuse_head()
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin_head()
+        self._has_begun = self._has_just_begun = True
+        self._has_just_ended = False
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_lines += 1
+        self._count(len(name) + len(value) + LINE_OVERHEAD_BYTES)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        self._clear_deadline()
+        if not self.transport.is_closing():
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._is_in_head = self._has_just_ended = True
+        self._has_begun = False
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  Uvicorn's text is not JSON.
+        self._refuse(HTTPStatus.BAD_REQUEST, MALFORMED)
+
+    # Bounds
+
+    def _begin_head(self) -> None:
+        self._is_in_head = True
+        self._unseen_bytes = self._header_bytes = self._header_lines = 0
+
+    def _count(self, size_bytes: int) -> None:
+        self._header_bytes += size_bytes
+        if (
+            self._header_bytes > self.limits.max_header_bytes
+            or self._header_lines > self.limits.max_header_lines
+        ):
+            self._refuse_head()
+
+    @property
+    def _time_s(self) -> float:
+        limits = self.limits
+        return limits.header_timeout_s if self._is_in_head else limits.body_timeout_s
+
+    def _set_deadline(self, time_s: float) -> None:
+        self._deadline = self.loop.call_later(time_s, self._time_is_up)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _time_is_up(self) -> None:
+        self._deadline = None
+        if self.flow.read_paused or (self._is_in_head and self._is_answering()):
+            # We keep the client waiting, not the client us.
+            self._set_deadline(self._time_s)
+        elif not self._has_begun:
+            self.transport.close()
+        else:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive.")
+
+    def _is_answering(self) -> bool:
+        # Before the first request there is no cycle, which uvicorn's type leaves out.
+        return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
+
+    def _may_answer(self) -> bool:
+        """Say whether the client would take an answer for that to what it sends now."""
+        if not self._is_in_head:
+            return not self.cycle.response_started
+        return not (self._is_answering() and self.cycle.response_started)
+
+    def _refuse_head(self) -> None:
+        self._refuse(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"The head of a request may have {self.limits.max_header_bytes} bytes "
+            f"and {self.limits.max_header_lines} header lines.",
+        )
+
+    def _refuse(self, status: HTTPStatus, problem: str) -> None:
+        if self.transport.is_closing():
+            return
+        if self._may_answer():
+            self.transport.write(_answer(status, problem))
+        self.transport.close()
+
+
+def limited_protocol(limits: ReceiveLimits) -> type[LimitedProtocol]:
+    """Return the class of connections with these limits, as uvicorn wants it."""
+    return type("Limited", (LimitedProtocol,), {"limits": limits})
+
+
+def _answer(status: HTTPStatus, problem: str) -> bytes:
+    body = orjson.dumps({"message": status.phrase, "error": problem})
+    lines = [
+        f"HTTP/1.1 {status} {status.phrase}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        f"x-request-id: {uuid4().hex}",
+        "connection: close",
+    ]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        lines.append(f"retry-after: {RETRY_AFTER_S}")
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,0 +1,129 @@
+"""What `/openapi.json` tells of each endpoint, beside its row in the route table."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import service
+from service.api import docs_page, openapi, ops
+from service.api.dialects import julep, julep_chat, julep_messages, keyed, native, pyspur
+from service.api.openapi import Described, Operation, document
+from service.api.redirects import with_slash
+from service.routes import BY_DIALECT
+
+DESCRIBED: Mapping[Callable[..., Awaitable[Any]], Described] = {
+    native.create: Described(
+        "Create a session.", answer="native.Created", query=native.CreateQuery
+    ),
+    native.delete: Described("Delete a session with its messages.", answer="native.Done"),
+    native.history: Described(
+        "Show messages, oldest first.", answer="native.History", query=native.HistoryQuery
+    ),
+    native.update_history: Described(
+        "Append a message.", answer="native.Done", body=native.MessageBody
+    ),
+    native.recent_history: Described(
+        "Show the newest messages.", answer="native.History", query=native.HistoryQuery
+    ),
+    native.list_by_user: Described(
+        "List the sessions of a user.", answer="native.Sessions", query=native.ListQuery
+    ),
+    native.list_by_agent: Described(
+        "List the sessions with an agent.", answer="native.Sessions", query=native.ListQuery
+    ),
+    native.details: Described(
+        "Show a session with its newest messages.",
+        answer="native.Details",
+        query=native.HistoryQuery,
+    ),
+    native.converse: Described(
+        "Let the model answer; streamed on demand.",
+        answer="native.Reply",
+        body=native.ChatBody,
+        streams=True,
+    ),
+    pyspur.create_session: Described(
+        "Create a session, or return the one with this external id.",
+        answer="pyspur.Session",
+        body=pyspur.SessionBody,
+    ),
+    pyspur.list_sessions: Described(
+        "List the sessions of a user.", answer="pyspur.Sessions", query=pyspur.SessionsQuery
+    ),
+    pyspur.create_test_session: Described(
+        "Return an empty test session.", answer="pyspur.Session", query=pyspur.TestSessionQuery
+    ),
+    pyspur.get_session: Described("Show a session with its messages.", answer="pyspur.Session"),
+    pyspur.delete_session: Described("Delete a session with its messages.", status=204),
+    pyspur.create_user: Described(
+        "Create a profile, or return it.", answer="pyspur.User", body=pyspur.UserBody
+    ),
+    pyspur.list_users: Described("List profiles.", answer="pyspur.Users", query=pyspur.PageQuery),
+    pyspur.get_user: Described("Show a profile.", answer="pyspur.User"),
+    pyspur.update_user: Described(
+        "Change a profile.", answer="pyspur.User", body=pyspur.UserChangeBody
+    ),
+    pyspur.delete_user: Described("Delete a profile with its sessions.", status=204),
+    with_slash: Described("Redirect to the path with a slash.", status=307),
+    keyed.health: Described("Say that the service answers.", answer="keyed.Health"),
+    keyed.detailed_health: Described("Tell version and uptime.", answer="keyed.Health"),
+    keyed.list_sessions: Described("List the keys of the caller.", answer="keyed.Keys"),
+    keyed.delete_sessions: Described(
+        "Delete sessions by prefix and age.", answer="keyed.DeletedMany", query=keyed.DeleteQuery
+    ),
+    keyed.export_session: Described("Export a session with its messages.", answer="keyed.Export"),
+    keyed.get_session: Described("Show a session.", answer="keyed.Session"),
+    keyed.delete_session: Described("Delete a session with its messages.", answer="keyed.Deleted"),
+    keyed.reply_to_message: Described(
+        "Let the model answer.", answer="keyed.Reply", body=keyed.ChatBody
+    ),
+    keyed.stream_reply: Described("Stream the model's answer.", body=keyed.ChatBody, streams=True),
+    julep.create_session: Described(
+        "Create a session.", status=201, answer="julep.Created", body=julep.SessionBody
+    ),
+    julep.list_sessions: Described(
+        "List sessions by metadata.", answer="julep.Sessions", query=julep.SessionsQuery
+    ),
+    julep.get_session: Described("Show a session.", answer="julep.Session"),
+    julep.replace_settings: Described(
+        "Replace settings of a session.", answer="julep.Changed", body=julep.SettingsBody
+    ),
+    julep.merge_settings: Described(
+        "Change settings of a session.", answer="julep.Changed", body=julep.SettingsBody
+    ),
+    julep.delete_session: Described(
+        "Delete a session with its messages.", status=202, answer="julep.Deleted"
+    ),
+    julep.get_history: Described(
+        "Show messages, oldest first.", answer="julep.Messages", query=julep.PageQuery
+    ),
+    julep.delete_history: Described("Empty a session.", status=202, answer="julep.Deleted"),
+    julep.add_message: Described(
+        "Append a message.", status=201, answer="julep.Message", body=julep_messages.MessageBody
+    ),
+    julep.list_tools: Described("List the tools of a session.", answer="julep.Tools"),
+    julep_chat.get_suggestions: Described(
+        "Suggest what could be said next.", answer="julep.Suggestions", query=julep.PageQuery
+    ),
+    julep_chat.reply_to_messages: Described(
+        "Let the model answer; streamed on demand.",
+        answer="julep.Reply",
+        body=julep_chat.ChatBody,
+        streams=True,
+    ),
+    ops.about: Described("Tell what this service is.", answer="ops.About"),
+    ops.live: Described("Say that this process answers.", answer="ops.Alive"),
+    ops.ready: Described("Say whether requests can be served.", answer="ops.Readiness"),
+    ops.metrics: Described("Show the metrics.", media_type="text/plain"),
+    openapi.show_document: Described("Show this document.", answer="ops.About"),
+    docs_page.show_page: Described("Show this document as a page.", media_type="text/html"),
+}
+
+
+def description() -> dict[str, Any]:
+    """Return the OpenAPI document of all routes."""
+    operations = (
+        Operation(dialect, row.method, row.path, DESCRIBED[row.handler])
+        for dialect, rows in BY_DIALECT.items()
+        for row in rows
+    )
+    return document(operations, service.__version__)

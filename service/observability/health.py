@@ -1,0 +1,70 @@
+"""Whether this process should get requests."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from service.domain.errors import StoreUnavailable
+
+PING_TIMEOUT_S = 1
+PING_INTERVAL_S = 2
+# Longer than an election: one hiccup of the database must not take every replica out.
+FAILING_AFTER_S = 15
+
+logger = logging.getLogger(__name__)
+
+
+class Store(Protocol):
+    is_prepared: bool
+
+    async def ping(self) -> None: ...
+
+
+class Readiness:
+    """Asks the database all the time, so that nobody who asks this has to wait for it.
+
+    Not ready is who is stopping, who waits for the indexes, and who has pinged the
+    database in vain for 15 seconds, or from the start.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._failing_since_s: float | None = -math.inf
+        self._is_prepared = False
+        self._is_draining = False
+
+    def drain(self) -> None:
+        """Take note that the process is stopping."""
+        self._is_draining = True
+
+    def failed(self) -> list[str]:
+        """Return the checks that failed; the process is ready when there are none."""
+        since_s = self._failing_since_s
+        checks = {
+            "mongodb": since_s is None or self._now_s() - since_s < FAILING_AFTER_S,
+            "indexes": self._is_prepared,
+            "draining": not self._is_draining,
+        }
+        return [check for check, is_passed in checks.items() if not is_passed]
+
+    async def watch(self, store: Store) -> None:
+        """Ping the database until this is cancelled."""
+        while True:
+            await self.check(store)
+            await asyncio.sleep(PING_INTERVAL_S)
+
+    async def check(self, store: Store) -> None:
+        began_s = self._now_s()
+        try:
+            async with asyncio.timeout(PING_TIMEOUT_S):
+                await store.ping()
+        except (TimeoutError, StoreUnavailable):
+            if self._failing_since_s is None:
+                logger.warning("the database does not answer a ping")
+                self._failing_since_s = began_s
+        else:
+            self._failing_since_s = None
+        self._is_prepared = store.is_prepared

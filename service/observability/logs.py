@@ -1,0 +1,62 @@
+"""Logs: one JSON object a line, of fields that are listed here and no others.
+
+Conversations and tokens never get here: of errors only the kind and the place are written, of
+what libraries say only the part that is the same each time.
+"""
+
+import logging
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import Any
+
+import orjson
+
+OURS = "service"
+# What a record may carry beside its text, by `extra`.
+FIELDS = ("method", "route", "status", "duration_ms")
+MAX_EVENT_CHARS = 200
+MAX_FRAMES = 20
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+TRACE_ID: ContextVar[str | None] = ContextVar("trace_id", default=None)
+
+
+class JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": _event(record)[:MAX_EVENT_CHARS].strip(),
+            "request_id": REQUEST_ID.get(),
+            "trace_id": TRACE_ID.get(),
+            **{name: getattr(record, name, None) for name in FIELDS},
+            **_failure(record),
+        }
+        shown = {name: value for name, value in fields.items() if value is not None}
+        return orjson.dumps(shown, option=orjson.OPT_UTC_Z).decode()
+
+
+def write_logs(level: str) -> None:
+    """Write what this process logs to stderr: ours from the level on, others' warnings."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger(OURS).setLevel(level.upper())
+
+
+def _event(record: logging.LogRecord) -> str:
+    is_ours = record.name.partition(".")[0] == OURS
+    # What libraries put into their texts may be what they were given.
+    return record.getMessage() if is_ours else str(record.msg)
+
+
+def _failure(record: logging.LogRecord) -> dict[str, Any]:
+    if not record.exc_info or record.exc_info[1] is None:
+        return {}
+    error = record.exc_info[1]
+    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+    at = [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    return {"error": type(error).__name__, "at": at}

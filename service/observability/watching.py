@@ -1,0 +1,149 @@
+"""Makes metrics of what the store, the driver and the model do, who know nothing of metrics."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from contextvars import Context
+from typing import Protocol
+
+from service.domain.completion import Completion, Delta, ModelSettings
+from service.domain.errors import ModelTimeout
+from service.domain.models import NewMessage, Usage
+from service.domain.ports import ChatModel
+from service.observability.health import Readiness
+from service.observability.metrics import (
+    APPEND_BATCH_SIZE,
+    APPEND_COMMIT_S,
+    APPEND_QUEUE_DEPTH,
+    APPEND_QUEUE_WAIT_S,
+    CACHE_BYTES,
+    CACHE_HITS,
+    CACHE_MISSES,
+    MODEL_CALLS,
+    MODEL_TOKENS,
+    MONGO_COMMAND_S,
+    MONGO_CONNECTIONS,
+    READY,
+)
+
+SAMPLE_INTERVAL_S = 1
+
+
+class Batch(Protocol):
+    """Appends that are committed together, as the store tells of them."""
+
+    @property
+    def messages(self) -> int: ...
+
+    @property
+    def waits_s(self) -> list[float]: ...
+
+    @property
+    def askers(self) -> list[Context]: ...
+
+
+class Queue(Protocol):
+    @property
+    def appends_waiting(self) -> int: ...
+
+
+class Cache(Protocol):
+    hits: int
+    misses: int
+    size_bytes: int
+
+
+@contextmanager
+def measured_batch(batch: Batch) -> Iterator[None]:
+    APPEND_BATCH_SIZE.observe(batch.messages)
+    for wait_s in batch.waits_s:
+        APPEND_QUEUE_WAIT_S.observe(wait_s)
+    began_s = time.perf_counter()
+    try:
+        yield
+    finally:
+        APPEND_COMMIT_S.observe(time.perf_counter() - began_s)
+
+
+class MeasuredDriver:
+    """Observes commands and connections; the driver's threads may call it."""
+
+    def __init__(self) -> None:
+        self._idle = MONGO_CONNECTIONS.labels("idle")
+        self._in_use = MONGO_CONNECTIONS.labels("in_use")
+
+    def command_ended(self, name: str, duration_s: float, *, failed: bool) -> None:  # noqa: ARG002
+        MONGO_COMMAND_S.labels(name).observe(duration_s)
+
+    def connections_changed(self, *, idle: int = 0, in_use: int = 0) -> None:
+        self._idle.inc(idle)
+        self._in_use.inc(in_use)
+
+
+class Sampler:
+    """Looks once a second at what is too busy to report every change."""
+
+    def __init__(self, queue: Queue, cache: Cache, readiness: Readiness) -> None:
+        self._queue = queue
+        self._cache = cache
+        self._readiness = readiness
+        self._hits = self._misses = 0
+
+    async def run(self) -> None:
+        while True:
+            self.sample()
+            await asyncio.sleep(SAMPLE_INTERVAL_S)
+
+    def sample(self) -> None:
+        APPEND_QUEUE_DEPTH.set(self._queue.appends_waiting)
+        CACHE_BYTES.set(self._cache.size_bytes)
+        READY.set(not self._readiness.failed())
+        hits, misses = self._cache.hits, self._cache.misses
+        CACHE_HITS.inc(hits - self._hits)
+        CACHE_MISSES.inc(misses - self._misses)
+        self._hits, self._misses = hits, misses
+
+
+class MeasuredModel:
+    """A chat model whose calls and tokens are counted."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+
+    async def complete(self, prompt: Sequence[NewMessage], settings: ModelSettings) -> Completion:
+        with _counted_call():
+            completion = await self._model.complete(prompt, settings)
+            _count_tokens(completion.usage)
+            return completion
+
+    async def stream(
+        self, prompt: Sequence[NewMessage], settings: ModelSettings
+    ) -> AsyncGenerator[Delta | Completion, None]:
+        with _counted_call():
+            async with aclosing(self._model.stream(prompt, settings)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Completion):
+                        _count_tokens(piece.usage)
+                    yield piece
+
+
+@contextmanager
+def _counted_call() -> Iterator[None]:
+    outcome = "abandoned"
+    try:
+        yield
+        outcome = "answered"
+    except ModelTimeout:
+        outcome = "timeout"
+        raise
+    except Exception:
+        outcome = "failed"
+        raise
+    finally:
+        MODEL_CALLS.labels(outcome).inc()
+
+
+def _count_tokens(usage: Usage) -> None:
+    MODEL_TOKENS.labels("prompt").inc(usage.prompt_tokens)
+    MODEL_TOKENS.labels("completion").inc(usage.completion_tokens)

@@ -1,0 +1,239 @@
+"""Group commit on a real MongoDB: many appends share calls, and each keeps what it was promised."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+import pytest
+
+from service.domain.access import Reach
+from service.domain.errors import IdempotencyKeyReused, SessionNotFound
+from service.domain.models import Message, Session
+from service.domain.sessions import emptied
+from service.storage.append_log import AppendLog
+from service.storage.driver import Database
+from service.storage.mongo import MongoSessionStore
+from tests.contract.batching import (
+    append_each,
+    inserts_of,
+    logs_of,
+    names_of,
+    open_sessions,
+    watched_store,
+)
+from tests.contract.building import (
+    ALICE,
+    BOB,
+    Interruption,
+    keyed,
+    log_interrupted_before_insert,
+    log_interrupted_before_move,
+    log_of,
+    message,
+    messages,
+    seqs_of,
+    stored_seqs,
+    texts_of,
+)
+from tests.contract.conftest import REAL_KINDS
+from tests.storage.mongo_commands import SentCommands
+
+Appending = MongoSessionStore | AppendLog
+Interrupted = Callable[[Database, Interruption], AppendLog]
+Act = Callable[[MongoSessionStore, Session], Awaitable[object]]
+
+INTERRUPTED: dict[str, Interrupted] = {
+    "before the insert": log_interrupted_before_insert,
+    "before the move": log_interrupted_before_move,
+}
+
+in_the_middle = pytest.mark.parametrize("interrupted", INTERRUPTED.values(), ids=INTERRUPTED)
+
+
+@pytest.fixture(params=REAL_KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def watched(
+    database: Database, kind: str, mongo_url: str
+) -> AsyncIterator[tuple[MongoSessionStore, SentCommands]]:
+    async with watched_store(database, kind, mongo_url) as found:
+        yield found
+
+
+async def test_appends_at_once_share_three_calls_and_two_where_their_heads_are_known(
+    watched: tuple[MongoSessionStore, SentCommands],
+) -> None:
+    store, sent = watched
+    sessions = await open_sessions(store, 64)
+    sent.take()
+
+    await append_each(store, sessions, messages("a"))
+    first = names_of(sent.take())
+    await append_each(store, sessions, messages("b"))
+    second = names_of(sent.take())
+
+    assert first == {"find": 1, "insert": 1, "update": 1}
+    assert second == {"insert": 1, "update": 1}
+    assert await logs_of(store, sessions) == ["ab"] * 64
+
+
+async def test_single_and_many_messages_share_a_call_and_keep_their_order_in_each_log(
+    watched: tuple[MongoSessionStore, SentCommands],
+) -> None:
+    store, sent = watched
+    sessions = await open_sessions(store, 8)
+    sent.take()
+
+    await asyncio.gather(
+        *(
+            store.append(ALICE, session.id, messages(texts))
+            for texts in ("a", "bcd", "e", "fg")
+            for session in sessions
+        )
+    )
+
+    assert len(inserts_of(sent.take())) == 1
+    assert await logs_of(store, sessions) == ["abcdefg"] * 8
+
+
+@in_the_middle
+async def test_another_process_in_the_middle_of_a_batch_costs_nobody_a_message_or_the_order(
+    store: MongoSessionStore, database: Database, interrupted: Interrupted
+) -> None:
+    sessions = await open_sessions(store, 5, "-")
+
+    async def race() -> None:
+        await append_each(store, sessions[1::2], messages("xy"))
+
+    answers = await append_each(interrupted(database, race), sessions, messages("abc"))
+
+    logs = [await log_of(store, session) for session in sessions]
+    own = ["".join(t for t in texts_of(log) if t in "abc") for log in logs]
+    assert own == ["abc"] * 5
+    assert [sorted(texts) for texts in ("-abc", "-abcxy", "-abc", "-abcxy", "-abc")] == [
+        sorted(texts_of(log)) for log in logs
+    ]
+    assert all(seqs_of(log) == list(range(1, len(log) + 1)) for log in logs)
+    assert [answer[0] for answer in answers] == [
+        next(m for m in logs[i] if m.content == text) for text in "abc" for i in range(5)
+    ]
+
+
+async def test_replays_within_a_batch_and_of_earlier_batches_store_nothing(
+    store: MongoSessionStore,
+) -> None:
+    sessions = await open_sessions(store, 5)
+    earlier = await append_each(store, sessions, keyed("a"))
+
+    answers = await append_each(store, sessions, [*keyed("abb"), message("c"), *keyed("bc")])
+
+    assert earlier == answers[:5]
+    assert answers[5:10] == answers[10:15] == answers[20:25]
+    assert ["".join(sorted(log)) for log in await logs_of(store, sessions)] == ["abcc"] * 5
+
+
+BAD: dict[str, tuple[Act, type[Exception]]] = {
+    "unknown session": (
+        lambda store, _: store.append(ALICE, uuid4(), messages("x")),
+        SessionNotFound,
+    ),
+    "foreign session": (
+        lambda store, session: store.append(BOB, session.id, messages("x")),
+        SessionNotFound,
+    ),
+    "foreign agent": (
+        lambda store, session: store.append(
+            Reach(user_id="bob", agent_ids=frozenset({"other"})), session.id, messages("x")
+        ),
+        SessionNotFound,
+    ),
+    "key with other content": (
+        lambda store, session: store.append(ALICE, session.id, [message("x", client_key="k")]),
+        IdempotencyKeyReused,
+    ),
+    "key with other content among many": (
+        lambda store, session: store.append(
+            ALICE, session.id, [message("x"), message("y", client_key="k"), message("z")]
+        ),
+        IdempotencyKeyReused,
+    ),
+}
+
+
+@pytest.mark.parametrize("heads_are_known", [True, False])
+@pytest.mark.parametrize(("bad", "error"), BAD.values(), ids=BAD)
+async def test_a_bad_request_among_good_ones_fails_alone(
+    store: MongoSessionStore,
+    other_store: MongoSessionStore,
+    bad: Act,
+    error: type[Exception],
+    heads_are_known: bool,  # noqa: FBT001  A parameter of the test.
+) -> None:
+    sessions = await open_sessions(store, 5)
+    await append_each(store, sessions, [message("-", client_key="k")])
+    appending = store if heads_are_known else other_store
+
+    before, refused, after = await asyncio.gather(
+        append_each(appending, sessions, messages("a")),
+        asyncio.gather(bad(appending, sessions[2]), return_exceptions=True),
+        append_each(appending, sessions, messages("b")),
+    )
+
+    assert [error] == [type(answer) for answer in refused]
+    assert all(isinstance(answer, list) for answer in [*before, *after])
+    assert await logs_of(store, sessions) == ["-ab"] * 5
+
+
+@in_the_middle
+async def test_of_a_batch_only_the_session_deleted_in_its_middle_is_not_found(
+    store: MongoSessionStore, database: Database, interrupted: Interrupted
+) -> None:
+    sessions = await open_sessions(store, 5, "-")
+
+    async def delete() -> None:
+        await store.delete(ALICE, sessions[2].id)
+
+    answers = await append_each(interrupted(database, delete), sessions, messages("ab"))
+
+    failed = {i for i, answer in enumerate(answers) if isinstance(answer, SessionNotFound)}
+    assert failed == {2, 7}
+    assert await stored_seqs(database, sessions[2].id) == []
+    assert await logs_of(store, sessions[:2] + sessions[3:]) == ["-ab"] * 4
+
+
+@in_the_middle
+async def test_a_session_cleared_in_the_middle_of_a_batch_shows_what_came_behind_the_clear(
+    store: MongoSessionStore, database: Database, interrupted: Interrupted
+) -> None:
+    sessions = await open_sessions(store, 5, "-")
+
+    async def clear() -> None:
+        await store.update(ALICE, sessions[2].id, emptied)
+
+    answers = await append_each(interrupted(database, clear), sessions, messages("ab"))
+
+    logs = await logs_of(store, sessions)
+    assert logs == ["-ab", "-ab", "ab", "-ab", "-ab"]
+    assert [answers[i][0].seq for i in (2, 7)] == [2, 3]
+
+
+@in_the_middle
+async def test_a_caller_who_hangs_up_takes_no_other_append_with_it(
+    store: MongoSessionStore, database: Database, interrupted: Interrupted
+) -> None:
+    sessions = await open_sessions(store, 5, "-")
+    tasks: list[asyncio.Task[list[Message]]] = []
+
+    async def hang_up() -> None:
+        tasks[2].cancel()
+
+    log = interrupted(database, hang_up)
+    tasks += [asyncio.create_task(log.append(ALICE, s.id, messages("a"))) for s in sessions]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await log.append(ALICE, sessions[2].id, messages("b"))
+
+    assert [task.cancelled() for task in tasks] == [False, False, True, False, False]
+    assert await logs_of(store, sessions) == ["-a", "-a", "-ab", "-a", "-a"]

@@ -1,0 +1,158 @@
+"""Traces: what happens in the service as spans, without what is said in it.
+
+One short run is sent to a collector; each test looks at what it got.
+"""
+
+import json
+import logging
+from contextvars import copy_context
+from typing import NamedTuple
+from uuid import uuid4
+
+import httpx2
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.observability.logs import TRACE_ID, JsonLines
+from tests.api.asking import Api
+from tests.observability.conftest import asking, running_app
+from tests.served import served
+
+CALLERS_TRACE = "0af7651916cd43dd8448eb211c80319c"
+CALLERS_SPAN = "b7ad6b7169203331"
+CANARY = "nobody may trace what was said"
+
+
+class Run(NamedTuple):
+    """What was done, and the spans it made."""
+
+    session_id: str
+    user_id: str
+    append: httpx2.Response
+    continued: httpx2.Response
+    refused: httpx2.Response
+    spans: list[Span]
+
+    def named(self, name: str) -> list[Span]:
+        return [span for span in self.spans if span.name == name]
+
+    def of(self, answer: httpx2.Response) -> dict[str, Span]:
+        trace_id = bytes.fromhex(answer.headers["x-trace-id"])
+        return {span.name: span for span in self.spans if span.trace_id == trace_id}
+
+
+def collector(spans: list[Span]) -> Starlette:
+    """Return a collector that speaks OTLP over HTTP, and keeps what it is sent."""
+
+    async def take(request: Request) -> Response:
+        sent = ExportTraceServiceRequest.FromString(await request.body())
+        scopes = (scope for resource in sent.resource_spans for scope in resource.scope_spans)
+        spans.extend(span for scope in scopes for span in scope.spans)
+        return Response(media_type="application/x-protobuf")
+
+    return Starlette(routes=[Route("/v1/traces", take, methods=["POST"])])
+
+
+@pytest.fixture(scope="module")
+async def run(mongo_url: str) -> Run:
+    spans: list[Span] = []
+    async with served(collector(spans)) as url:
+        traces_url = f"{url}/v1/traces"
+        async with running_app(mongo_url, traces_url=traces_url) as app, asking(app) as client:
+            alice = Api(client, f"alice-{uuid4().hex}")
+            session_id = await alice.create()
+            append = await alice.update(session_id, {"role": "user", "content": CANARY})
+            continued = await alice.ask(
+                "GET",
+                f"/get/{session_id}",
+                headers={"traceparent": f"00-{CALLERS_TRACE}-{CALLERS_SPAN}-01"},
+            )
+            refused = await alice.update(str(uuid4()), {"role": "user", "content": CANARY})
+    return Run(session_id, alice.user_id, append, continued, refused, spans)
+
+
+def attributes(span: Span) -> dict[str, str | int]:
+    return {a.key: a.value.string_value or a.value.int_value for a in span.attributes}
+
+
+def test_a_request_is_a_span_by_the_template_of_its_path(run: Run) -> None:
+    span = run.of(run.append)["POST /history/update/{session_id}"]
+
+    assert span.kind == Span.SPAN_KIND_SERVER
+    assert attributes(span) == {
+        "http.request.method": "POST",
+        "http.route": "/history/update/{session_id}",
+        "http.response.status_code": 200,
+    }
+
+
+def test_a_use_case_is_a_span_in_that_of_its_request(run: Run) -> None:
+    spans = run.of(run.append)
+
+    request = spans["POST /history/update/{session_id}"]
+    assert spans["Sessions.append"].parent_span_id == request.span_id
+
+
+def test_a_batch_is_a_trace_of_its_own_linked_to_its_requests(run: Run) -> None:
+    [batch] = [span for span in run.named("append batch") if is_linked(span, run.append)]
+
+    assert batch.parent_span_id == b""
+    assert attributes(batch) == {"messages": 1, "appends": 1}
+
+
+def is_linked(span: Span, answer: httpx2.Response) -> bool:
+    return answer.headers["x-trace-id"] in {link.trace_id.hex() for link in span.links}
+
+
+def test_commands_are_spans_in_that_of_their_batch(run: Run) -> None:
+    [batch] = [span for span in run.named("append batch") if is_linked(span, run.append)]
+
+    inside = {span.name for span in run.spans if span.parent_span_id == batch.span_id}
+
+    assert inside == {"mongodb find", "mongodb insert", "mongodb update"}
+
+
+def test_the_trace_of_the_caller_goes_on(run: Run) -> None:
+    span = run.of(run.continued)["GET /get/{session_id}"]
+
+    assert run.continued.headers["x-trace-id"] == CALLERS_TRACE == span.trace_id.hex()
+    assert span.parent_span_id.hex() == CALLERS_SPAN
+
+
+def test_of_a_failure_only_the_kind_is_noted(run: Run) -> None:
+    span = run.of(run.refused)["Sessions.append"]
+
+    assert span.status.code == Status.STATUS_CODE_ERROR
+    assert attributes(span) == {"error.type": "SessionNotFound"}
+    assert list(span.events) == []
+
+
+def test_no_span_holds_what_was_said_or_by_whom(run: Run) -> None:
+    shown = " ".join(map(str, run.spans))
+
+    assert "mongodb insert" in shown
+    assert CANARY not in shown
+    assert run.session_id not in shown
+    assert run.user_id not in shown
+
+
+def test_a_line_of_the_log_names_its_trace() -> None:
+    record = logging.makeLogRecord({"name": "service.test", "msg": "something happened"})
+
+    line = copy_context().run(lambda: (TRACE_ID.set(CALLERS_TRACE), JsonLines().format(record))[1])
+
+    assert json.loads(line)["trace_id"] == CALLERS_TRACE
+
+
+async def test_without_a_collector_there_is_no_trace(client: httpx2.AsyncClient) -> None:
+    TRACE_ID.set(None)
+
+    answer = await client.get("/")
+
+    assert "x-trace-id" not in answer.headers
+    assert TRACE_ID.get() is None

@@ -1,0 +1,38 @@
+"""The whole service in this process, with the demo's model, on a real MongoDB."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from config.settings import Settings
+from service.app import create_app
+from tests.api.asking import SECRET
+from tests.security.world import World, new_world
+
+
+@pytest.fixture(scope="session")
+async def client(mongo_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    settings = Settings(
+        _env_file=None,
+        mongo_url=mongo_url,
+        mongo_database=f"security_{uuid4().hex}",
+        jwt_secret=SECRET,
+        keyed_requests_per_minute=1_000_000,
+    )
+    app = create_app(settings, demo=True)
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://service") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def world(client: httpx2.AsyncClient) -> AsyncIterator[World]:
+    world = await new_world(client)
+    yield world
+    # With the owner go its sessions, so that lists of all users stay short.
+    await world.owner.ask("DELETE", f"/user/{world.owner.user_id}/")

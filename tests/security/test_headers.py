@@ -1,0 +1,117 @@
+"""The headers of every answer, and who may call from pages of other origins."""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+from pydantic import ValidationError
+from starlette.applications import Starlette
+
+from config.settings import Settings
+from service.app import create_app
+from tests.api.asking import SECRET, Api
+from tests.security.matrix import MATRIX
+from tests.security.world import World
+
+ORIGIN = "https://app.example.com"
+ASKS = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+MADE_BY_US = re.compile(r"[0-9a-f]{32}")
+
+
+def service(**settings: Any) -> Starlette:
+    """Return a service without a database: whoever needs it meets our mistake."""
+    return create_app(Settings(_env_file=None, jwt_secret=SECRET, **settings))
+
+
+def asking(app: Starlette) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    return httpx2.AsyncClient(transport=transport, base_url="http://service")
+
+
+def assert_standard(headers: httpx2.Headers) -> None:
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert MADE_BY_US.fullmatch(headers["x-request-id"])
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize("who", ["owner", "nobody"])
+@pytest.mark.parametrize("endpoint", MATRIX)
+async def test_every_answer_has_the_standard_headers(world: World, endpoint: str, who: str) -> None:
+    answer = await world.ask(who, endpoint, MATRIX[endpoint])
+
+    assert_standard(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nothing", 404), ("PUT", "/create", 405), ("GET", f"/get/{uuid4()}", 500)],
+)
+async def test_answers_to_no_route_and_to_our_mistakes_have_them_too(
+    method: str, path: str, status: int
+) -> None:
+    api = Api(asking(service()), "ann")
+
+    answer = await api.ask(method, path)
+
+    assert answer.status_code == status
+    assert_standard(answer.headers)
+
+
+@pytest.mark.parametrize("given", ["a", "A-z_0.9", "x" * 64])
+async def test_a_clients_request_id_is_kept_if_it_is_a_short_token(given: str) -> None:
+    answer = await asking(service()).get("/health", headers={"X-Request-Id": given})
+
+    assert answer.headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a\tb", "<b>", "a,b", '"', "é"])
+async def test_other_request_ids_are_replaced(given: str) -> None:
+    headers = {b"X-Request-Id": given.encode()}
+
+    answer = await asking(service()).get("/health", headers=headers)
+
+    assert MADE_BY_US.fullmatch(answer.headers["x-request-id"])
+
+
+async def test_no_page_of_another_origin_is_let_in_unless_origins_are_listed() -> None:
+    client = asking(service())
+
+    preflight = await client.options("/create", headers=ASKS)
+    answer = await client.get("/health", headers={"Origin": ORIGIN})
+
+    assert preflight.status_code == 405
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+async def test_pages_of_a_listed_origin_are_let_in_without_cookies() -> None:
+    client = asking(service(cors_origins=(ORIGIN,)))
+
+    preflight = await client.options("/create", headers=ASKS)
+    answer = await client.get("/health", headers={"Origin": ORIGIN})
+
+    assert preflight.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    assert "access-control-allow-credentials" not in preflight.headers | answer.headers
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "null", f"{ORIGIN}.evil.example", "http://app.example.com", "*"],
+)
+async def test_pages_of_other_origins_are_not_let_in_beside_listed_ones(origin: str) -> None:
+    client = asking(service(cors_origins=(ORIGIN,)))
+
+    preflight = await client.options("/create", headers=ASKS | {"Origin": origin})
+    answer = await client.get("/health", headers={"Origin": origin})
+
+    assert preflight.status_code == 400
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", ["*", "https://*", "null", "app.example.com", f"{ORIGIN}/"])
+def test_what_is_no_origin_cannot_be_listed(origin: str) -> None:
+    with pytest.raises(ValidationError, match="List origins like"):
+        Settings.model_validate({"cors_origins": origin})

@@ -1,0 +1,67 @@
+"""The cap on requests in flight: what is beyond it is told to come again, and nothing leaks."""
+
+import asyncio
+
+import httpx2
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.api.in_flight import InFlightCap
+from tests.served import until
+
+LIMIT = 3
+
+
+class Slow:
+    """An application that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+        self.waiting = 0
+        app = Starlette(routes=[Route("/{path:path}", self._answer)])
+        transport = httpx2.ASGITransport(InFlightCap(app, max_requests=LIMIT))
+        self.client = httpx2.AsyncClient(transport=transport, base_url="http://service")
+
+    async def _answer(self, _: Request) -> Response:
+        self.waiting += 1
+        await self.may_answer.wait()
+        return Response("done")
+
+
+async def test_requests_beyond_the_cap_are_503_with_retry_after_in_json() -> None:
+    slow = Slow()
+    first = [asyncio.create_task(slow.client.get("/a")) for _ in range(LIMIT)]
+    await until(lambda: slow.waiting == LIMIT)
+
+    refused = await slow.client.get("/a")
+    slow.may_answer.set()
+    answers = await asyncio.gather(*first)
+
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert refused.json().keys() == {"message", "error", "detail"}
+    assert [answer.status_code for answer in answers] == [200] * LIMIT
+
+
+async def test_requests_are_answered_again_when_others_have_ended() -> None:
+    slow = Slow()
+    slow.may_answer.set()
+
+    statuses = [(await slow.client.get("/a")).status_code for _ in range(LIMIT * 3)]
+
+    assert statuses == [200] * LIMIT * 3
+
+
+async def test_a_busy_process_still_tells_its_health() -> None:
+    slow = Slow()
+    asked = [asyncio.create_task(slow.client.get("/a")) for _ in range(LIMIT)]
+    await until(lambda: slow.waiting == LIMIT)
+
+    health = asyncio.create_task(slow.client.get("/livez"))
+    await until(lambda: slow.waiting == LIMIT + 1)
+    slow.may_answer.set()
+
+    assert (await health).status_code == 200
+    await asyncio.gather(*asked)

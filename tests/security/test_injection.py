@@ -1,0 +1,218 @@
+"""Nothing a client sends becomes a key or an operator of a command; a listener is the witness.
+
+What is sent for honest values says which keys the commands may have, and where.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from config.settings import Settings
+from service.api.windows import EncodedWindows
+from service.app import create_app, store_in
+from service.descriptions import DESCRIBED
+from service.domain.chat import Chat
+from service.domain.keys import Keys
+from service.domain.sessions import Sessions
+from service.domain.users import Users
+from service.llm.configured import model_for
+from service.llm.templates import SandboxedTemplates
+from service.routes import JULEP, KEYED, NATIVE, PYSPUR, Endpoint
+from service.storage.users import MongoUserStore
+from tests.api.asking import SECRET, Api
+from tests.databases import connected, fresh_database
+from tests.security.payloads import payloads
+from tests.storage.mongo_commands import SentCommands
+
+PAYLOADS = payloads()
+AT_ONCE = 25
+ROWS = [row for row in (*NATIVE, *PYSPUR, *KEYED, *JULEP) if DESCRIBED[row.handler].status != 307]
+HONEST = (
+    "x",
+    "1",
+    "2000",
+    "{}",
+    '{"a": 1}',
+    "user",
+    "created_at",
+    1,
+    True,
+    "Hello",
+    {"a": 1},
+    None,
+)
+HONEST_LISTS = ([{"type": "text", "text": "Hello"}], ["x"], [{"role": "user", "content": "Hello"}])
+TOOLS = [{"type": "function", "function": {"name": "search"}}]
+GOOD_BODIES: dict[str, dict[str, Any]] = {
+    "/history/update/{session_id}": {"role": "user", "content": "Hello"},
+    "/chat/{session_id}": {"content": "Hello"},
+    "/session/": {"user_id": "{owner}", "workflow_id": "a"},
+    "/user/": {"external_id": "{owner}"},
+    "/api/v1/chat": {"message": "Hello", "session_key": "{key}"},
+    "/api/v1/chat/stream": {"message": "Hello", "session_key": "{key}"},
+    "/sessions": {"agent_id": "a"},
+    "/sessions/{session_id:uuid}/messages": {"role": "user", "content": "Hello"},
+    "/sessions/{session_id:uuid}/chat": {"messages": [{"role": "user", "content": "Hello"}]},
+}
+GOOD_QUERIES = {"/create": {"agent_id": "a"}, "/session/test/": {"workflow_id": "a"}}
+
+
+class Place(NamedTuple):
+    """A parameter of an endpoint: where somebody can put a payload."""
+
+    row: Endpoint
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.row.method} {self.row.path} {self.kind} {self.name}"
+
+
+def places() -> Iterator[Place]:
+    for row in ROWS:
+        described = DESCRIBED[row.handler]
+        for part in row.path.split("{")[1:]:
+            yield Place(row, "path", part.partition("}")[0])
+        for name in described.query.model_fields if described.query else ():
+            yield Place(row, "query", name)
+        for name, field in (described.body.model_fields if described.body else {}).items():
+            yield Place(row, "body", field.alias or name)
+        if described.body:
+            yield Place(row, "body", "a field nobody knows")
+
+
+class Target:
+    """A service whose commands are listened to, with a session to aim at."""
+
+    def __init__(self, client: httpx2.AsyncClient, commands: SentCommands) -> None:
+        self.owner = Api(client, f"owner-{uuid4().hex}")
+        self.key = f"key-{uuid4().hex}"
+        self.commands = commands
+        self.session_id = ""
+        self.known: set[str] = set()
+
+    async def prepare(self) -> None:
+        for place in places():
+            await self.renew()
+            for honest in (*HONEST, *HONEST_LISTS, TOOLS, self.session_id, self.owner.user_id):
+                await self.put(place, honest)
+        self.known = self.said()
+
+    async def renew(self) -> None:
+        """Make the session anew: what was asked for before may have deleted it."""
+        await self.owner.ask("DELETE", f"/user/{self.owner.user_id}/")
+        await self.owner.ask("POST", "/user/", json={"external_id": self.owner.user_id})
+        self.session_id = await self.owner.create(key=f"{self.key}-{uuid4().hex}")
+
+    async def put(self, place: Place, payload: Any) -> int:
+        """Send a request that is right but for the payload; return the status."""
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        path = self._filled(self._with_payload(place, text))
+        query = dict(GOOD_QUERIES.get(place.row.path, {}))
+        body: dict[str, Any] = json.loads(
+            self._filled(json.dumps(GOOD_BODIES.get(place.row.path, {})))
+        )
+        if place.kind == "query":
+            # The second is how some frameworks are told to make an object of it.
+            query |= {place.name: text, f"{place.name}[$ne]": text}
+        if place.kind == "body":
+            body[place.name] = payload
+        answer = await self.owner.ask(
+            place.row.method,
+            f"{path}?{urlencode(query)}",
+            content=json.dumps(body) if DESCRIBED[place.row.handler].body else None,
+            headers={"Content-Type": "application/json"},
+        )
+        return answer.status_code
+
+    def said(self) -> set[str]:
+        """Return the paths of all keys in the commands sent since the last time."""
+        return {path for command in self.commands.take() for path in paths_of(command)}
+
+    @staticmethod
+    def _with_payload(place: Place, text: str) -> str:
+        if place.kind != "path":
+            return place.row.path
+        return place.row.path.replace(f"{{{place.name}}}", quote(text or "x", safe=""))
+
+    def _filled(self, template: str) -> str:
+        for name, value in {
+            "{session_id}": self.session_id,
+            "{session_id:uuid}": self.session_id,
+            "{user_id:path}": self.owner.user_id,
+            "{owner}": self.owner.user_id,
+            "{agent_id:path}": "a",
+            "{key:key}": self.key,
+            "{key}": self.key,
+        }.items():
+            template = template.replace(name, value)
+        return template
+
+
+def paths_of(command: dict[str, Any]) -> Iterator[str]:
+    """Yield where each key of a command stands; of driver and session only the statement counts."""
+    kind = next(iter(command))
+    below: list[tuple[str, Any]] = [(kind, command)]
+    while below:
+        path, value = below.pop()
+        if isinstance(value, dict):
+            yield from (f"{path} {key}" for key in value)
+            below += [(f"{path} {key}", inner) for key, inner in value.items()]
+        elif isinstance(value, list | tuple):
+            below += [(path, inner) for inner in value]
+
+
+@pytest.fixture(scope="module")
+async def target(mongo_url: str) -> AsyncIterator[Target]:
+    settings = Settings(_env_file=None, jwt_secret=SECRET, keyed_requests_per_minute=1_000_000)
+    app = create_app(settings)
+    commands = SentCommands()
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        connected("pymongo", mongo_url, event_listeners=[commands]) as server,
+        fresh_database(server) as database,
+        model_for(settings, demo=True) as model,
+        httpx2.AsyncClient(transport=transport, base_url="http://service") as client,
+    ):
+        store = store_in(database, settings)
+        await store.prepare()
+        app.state.sessions = sessions = Sessions(store)
+        app.state.keys = Keys(sessions, store)
+        app.state.windows = EncodedWindows(sessions, max_bytes=0, max_age_s=1)
+        app.state.chat = Chat(sessions, model, SandboxedTemplates())
+        app.state.users = Users(MongoUserStore(database), store)
+        target = Target(client, commands)
+        await target.prepare()
+        yield target
+
+
+def test_there_are_at_least_200_different_payloads() -> None:
+    assert len({repr(payload) for payload in PAYLOADS}) >= 200
+
+
+async def test_the_witness_sees_the_operators_of_honest_requests(target: Target) -> None:
+    operators = {path.rpartition(" ")[2] for path in target.known if " $" in path}
+
+    assert {"$in", "$set", "$gte"} <= operators
+    assert not {"$where", "$ne", "$expr", "$regex", "$function"} & operators
+
+
+@pytest.mark.parametrize("place", list(places()), ids=str)
+async def test_no_payload_becomes_a_key_of_a_command(target: Target, place: Place) -> None:
+    await target.renew()
+    target.known |= target.said()
+
+    statuses: dict[str, int] = {}
+    for first in range(0, len(PAYLOADS), AT_ONCE):
+        some = PAYLOADS[first : first + AT_ONCE]
+        answered = await asyncio.gather(*(target.put(place, payload) for payload in some))
+        statuses |= zip([repr(payload)[:80] for payload in some], answered, strict=True)
+
+    assert target.said() - target.known == set()
+    assert {what: status for what, status in statuses.items() if status >= 500} == {}

@@ -1,0 +1,26 @@
+"""Every route, asked by everybody: statuses, who sees what is the owner's, who changes it."""
+
+import pytest
+
+from service.routes import ENDPOINTS
+from tests.security.matrix import MATRIX, WHO
+from tests.security.world import World
+
+
+def test_the_matrix_has_a_row_for_every_route_and_no_other() -> None:
+    assert sorted(MATRIX) == sorted(f"{e.method} {e.path}" for e in ENDPOINTS)
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("endpoint", MATRIX)
+async def test_each_caller_may_do_what_the_matrix_says(
+    world: World, endpoint: str, who: str
+) -> None:
+    row = MATRIX[endpoint]
+    before = await world.kept()
+
+    answer = await world.ask(who, endpoint, row)
+
+    assert answer.status_code == row.statuses[WHO.index(who)], answer.text
+    assert bool(world.told(endpoint, row, answer.text)) == row.may_see(who), answer.text
+    assert (await world.kept() != before) == row.may_change(who)

@@ -1,0 +1,258 @@
+"""The running service against clients that send too much, or too slowly, over real sockets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+
+from service.auth.mint import mint
+from tests.api.asking import SECRET
+from tests.running import run_service
+
+HOST = "127.0.0.1"
+HEADER_TIMEOUT_S, BODY_TIMEOUT_S = 1, 2
+MAX_HEADER_BYTES, MAX_HEADER_LINES = 64 * 1024, 100
+SLOW_SOCKETS = 1000
+MAX_CONNECTIONS = 1100
+GIVE_UP_S = 15
+REQUEST = b"GET /health HTTP/1.1\r\nHost: service\r\n"
+POST = b"POST /session HTTP/1.1\r\nHost: service\r\nContent-Length: 100\r\n\r\n"
+TOKEN = mint(SECRET, user_id="ann", scopes=(), lifetime_s=600)
+AUTHORIZED_POST = (
+    b"POST /session/ HTTP/1.1\r\nHost: service\r\nContent-Length: 100\r\n"
+    b"Content-Type: application/json\r\nAuthorization: Bearer " + TOKEN.encode() + b"\r\n\r\n"
+)
+LINE_OVERHEAD_BYTES = 4
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+@pytest.fixture(scope="module")
+def port(mongo_url: str) -> Iterator[int]:
+    settings = {
+        "SESSIONS_MONGO_URL": mongo_url,
+        "SESSIONS_MONGO_DATABASE": f"sockets_{uuid4().hex}",
+        "SESSIONS_JWT_SECRET": SECRET,
+        "SESSIONS_HEADER_TIMEOUT_S": str(HEADER_TIMEOUT_S),
+        "SESSIONS_BODY_TIMEOUT_S": str(BODY_TIMEOUT_S),
+        "SESSIONS_MAX_CONNECTIONS": str(MAX_CONNECTIONS),
+    }
+    with run_service(**settings) as service:
+        yield int(service.url.rpartition(":")[2])
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[Connection]:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def send(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(data)
+    await writer.drain()
+
+
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
+    async with asyncio.timeout(GIVE_UP_S):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = head.strip().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Answer(int(first.split()[1]), headers, json.loads(body) if body else None)
+
+
+async def answer_to(port: int, data: bytes) -> Answer:
+    async with connected(port) as (reader, writer):
+        await send(writer, data)
+        return await read_answer(reader)
+
+
+async def is_closed(reader: asyncio.StreamReader) -> bool:
+    async with asyncio.timeout(GIVE_UP_S):
+        try:
+            return await reader.read() == b""
+        except ConnectionResetError:
+            return True
+
+
+def head_of(size_bytes: int) -> bytes:
+    """Return a request whose path and header lines have this size together."""
+    lines = REQUEST.split(b"\r\n", 1)[1]
+    counted = len(b"/health") + len(b"Host" + b"service") + len(b"X" * 5) + 2 * LINE_OVERHEAD_BYTES
+    assert lines == b"Host: service\r\n"
+    return REQUEST + b"X-Big: " + b"x" * (size_bytes - counted) + b"\r\n\r\n"
+
+
+def head_with(lines: int) -> bytes:
+    """Return a request with so many header lines."""
+    return REQUEST + b"".join(b"X-%d: y\r\n" % number for number in range(1, lines)) + b"\r\n"
+
+
+@pytest.mark.parametrize(("beyond", "status"), [(-1, 200), (0, 200), (1, 431)])
+async def test_a_head_may_have_64_kib(port: int, beyond: int, status: int) -> None:
+    answer = await answer_to(port, head_of(MAX_HEADER_BYTES + beyond))
+
+    assert answer.status == status
+
+
+@pytest.mark.parametrize(("beyond", "status"), [(-1, 200), (0, 200), (1, 431)])
+async def test_a_head_may_have_100_lines(port: int, beyond: int, status: int) -> None:
+    answer = await answer_to(port, head_with(MAX_HEADER_LINES + beyond))
+
+    assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"X-Big: " + b"x" * 2**22, b"x" * 2**22, b"X: y\r\n" * 200_000],
+    ids=["value", "name", "lines"],
+)
+async def test_a_head_without_end_is_refused_before_it_is_all_there(
+    port: int, endless: bytes
+) -> None:
+    async with connected(port) as (reader, writer):
+        writer.write(REQUEST + endless)
+
+        assert await is_refused(reader)
+
+
+async def is_refused(reader: asyncio.StreamReader) -> bool:
+    """Say whether the answer is 431, or none because the rest of the head was on its way."""
+    try:
+        return (await read_answer(reader)).status == 431
+    except (ConnectionResetError, asyncio.IncompleteReadError):
+        return True
+
+
+async def test_refusals_are_json_and_end_the_connection(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        await send(writer, head_with(MAX_HEADER_LINES + 1))
+
+        answer = await read_answer(reader)
+
+        assert answer.body.keys() == {"message", "error"}
+        assert answer.headers["connection"] == "close"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-request-id"]
+        assert "server" not in answer.headers
+        assert await is_closed(reader)
+
+
+@pytest.mark.parametrize("junk", [b"junk\r\n\r\n", b"GET /\x00 HTTP/1.1\r\n\r\n", b"\x16\x03\x01"])
+async def test_what_is_not_http_is_400(port: int, junk: bytes) -> None:
+    answer = await answer_to(port, junk)
+
+    assert answer.status == 400
+    assert answer.body.keys() == {"message", "error"}
+
+
+async def test_a_head_that_drips_is_408_when_its_time_is_up(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        dripping = asyncio.create_task(drip(writer, REQUEST))
+
+        answer = await read_answer(reader)
+
+        assert answer.status == 408
+        assert await is_closed(reader)
+        await dripping
+
+
+async def drip(writer: asyncio.StreamWriter, data: bytes) -> None:
+    for byte in data:
+        if writer.is_closing():
+            return
+        writer.write(bytes([byte]))
+        await asyncio.sleep(HEADER_TIMEOUT_S / 10)
+
+
+@pytest.mark.parametrize("before", [b"", REQUEST + b"\r\n"], ids=["at first", "later"])
+async def test_a_connection_kept_busy_with_empty_lines_is_closed(port: int, before: bytes) -> None:
+    async with connected(port) as (reader, writer):
+        if before:
+            await send(writer, before)
+            assert (await read_answer(reader)).status == 200
+        dripping = asyncio.create_task(drip(writer, b"\r\n" * 20))
+
+        assert await is_closed(reader)
+        await dripping
+
+
+async def test_a_silent_connection_is_closed_without_an_answer(port: int) -> None:
+    async with connected(port) as (reader, _):
+        assert await is_closed(reader)
+
+
+async def test_a_body_that_does_not_come_is_408_when_its_time_is_up(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        await send(writer, AUTHORIZED_POST + b'{"user_id": ')
+
+        assert (await read_answer(reader)).status == 408
+        assert await is_closed(reader)
+
+
+async def test_a_body_nobody_waits_for_ends_the_connection_and_gets_one_answer(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        await send(writer, POST)
+
+        assert (await read_answer(reader)).status == 307
+        assert await is_closed(reader)
+
+
+async def test_requests_on_one_connection_have_deadlines_of_their_own(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        for _ in range(4):
+            await send(writer, REQUEST)
+            await asyncio.sleep(HEADER_TIMEOUT_S / 2)
+            await send(writer, b"\r\n")
+
+            assert (await read_answer(reader)).status == 200
+
+
+async def test_requests_sent_at_once_on_one_connection_are_all_answered(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        await send(writer, (REQUEST + b"\r\n") * 20)
+
+        statuses = [(await read_answer(reader)).status for _ in range(20)]
+
+    assert statuses == [200] * 20
+
+
+async def test_a_thousand_slow_sockets_keep_nobody_waiting_and_are_closed(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        opening = (stack.enter_async_context(connected(port)) for _ in range(SLOW_SOCKETS))
+        slow = [await each for each in opening]
+        for _, writer in slow:
+            writer.write(b"GET / HTTP/1.1\r\nX-")
+
+        healthy = [(await answer_to(port, REQUEST + b"\r\n")).status for _ in range(50)]
+        answers = await asyncio.gather(*(read_answer(reader) for reader, _ in slow))
+
+    assert healthy == [200] * 50
+    assert {answer.status for answer in answers} == {408}
+
+
+async def test_one_connection_too_many_is_503_with_retry_after(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(MAX_CONNECTIONS):
+            await stack.enter_async_context(connected(port))
+
+        async with connected(port) as (reader, _):
+            answer = await read_answer(reader)
+
+    assert answer.status == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.body.keys() == {"message", "error"}

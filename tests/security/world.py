@@ -1,0 +1,102 @@
+"""An owner with a session and a profile full of canaries, and all the others who ask for them."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+
+from service.domain.access import ADMIN_SCOPE, AGENT_SCOPE_PREFIX
+from tests.api.asking import SECRET, Api
+from tests.auth.signing import claims, hs256, signed
+from tests.security.matrix import Row
+
+CANARY = "canary-7d793037a076"
+TOOL = {"type": "function", "function": {"name": "search", "description": CANARY}}
+
+
+@dataclass
+class World:
+    client: httpx2.AsyncClient
+    owner: Api
+    agent: str
+    key: str
+    session_id: str = field(default="")
+
+    async def ask(self, who: str, endpoint: str, row: Row) -> httpx2.Response:
+        method, _, template = endpoint.partition(" ")
+        query = self.filled(row.query)
+        path = self.filled(template)
+        return await self.client.request(
+            method,
+            f"{path}?{query}" if query else path,
+            headers=self._headers(who),
+            content=self.filled(json.dumps(row.body)) if row.body else None,
+        )
+
+    def filled(self, template: str) -> str:
+        for name, value in {
+            "{session_id}": self.session_id,
+            "{session_id:uuid}": self.session_id,
+            "{user_id:path}": self.owner.user_id,
+            "{owner}": self.owner.user_id,
+            "{agent_id:path}": self.agent,
+            "{agent}": self.agent,
+            "{key:key}": self.key,
+            "{key}": self.key,
+        }.items():
+            template = template.replace(name, value)
+        return template
+
+    def told(self, endpoint: str, row: Row, answer: str) -> set[str]:
+        """Return what the answer tells of the owner's that the request did not say itself."""
+        said = self.filled(f"{endpoint} {row.query} {json.dumps(row.body)}")
+        secrets = {CANARY, self.key, self.session_id}
+        return {secret for secret in secrets if secret in answer and secret not in said}
+
+    async def kept(self) -> list[str]:
+        """Return all that is the owner's, as the owner sees it."""
+        paths = ("/get_all/{owner}", "/history/{session_id}", "/user/{owner}/", "/api/v1/sessions")
+        return [(await self.owner.get(self.filled(path))).text for path in paths]
+
+    def _headers(self, who: str) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"}
+        token = self._token(who)
+        return headers | {"Authorization": f"Bearer {token}"} if token else headers
+
+    def _token(self, who: str) -> str | None:
+        match who:
+            case "owner":
+                return self.owner.token
+            case "nobody":
+                return None
+            case "expired":
+                an_hour_ago = int(time.time()) - 3600
+                expired = claims(sub=self.owner.user_id, iat=an_hour_ago, exp=an_hour_ago + 60)
+                return signed({"alg": "HS256"}, expired, hs256(SECRET))
+        scopes = {
+            "dashboard": [f"{AGENT_SCOPE_PREFIX}{self.agent}"],
+            "other dashboard": [f"{AGENT_SCOPE_PREFIX}other-{self.agent}"],
+            "admin": [ADMIN_SCOPE],
+        }
+        return Api(self.client, f"not-the-owner-{uuid4().hex}", *scopes.get(who, [])).token
+
+
+async def new_world(client: httpx2.AsyncClient) -> World:
+    # The ids of owners come first in lists of all users.
+    owner = Api(client, f"a-{uuid4().hex}")
+    world = World(client, owner, agent=f"agent-{uuid4().hex}", key=f"key-{uuid4().hex}")
+    world.session_id = await owner.create(world.agent, key=world.key, title=CANARY)
+    await owner.say(world.session_id, CANARY)
+    secret = {"secret": CANARY}
+    settings = {"situation": CANARY, "metadata": secret, "tools": [TOOL]}
+    await _done(owner, "PATCH", f"/sessions/{world.session_id}", settings)
+    await _done(owner, "POST", "/user/", {"external_id": owner.user_id, "user_metadata": secret})
+    return world
+
+
+async def _done(owner: Api, method: str, path: str, body: Any) -> None:
+    answer = await owner.ask(method, path, json=body)
+    assert answer.status_code == 200, answer.text

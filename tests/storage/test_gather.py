@@ -1,0 +1,266 @@
+"""Gathering: who shares a batch with whom, and what each is told."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+
+from service.domain.errors import OutcomeUnknown, SessionNotFound, StoreBusy, StoreUnavailable
+from service.storage.gather import Gatherer, Request
+
+Work = Callable[[Sequence[Request[str, str]]], Awaitable[None]]
+
+asker: ContextVar[str] = ContextVar("asker", default="nobody")
+
+
+class Batches:
+    """Answers each request in capitals, once it is let; remembers the batches."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def __call__(self, requests: Sequence[Request[str, str]]) -> None:
+        self.seen.append("".join(request.asked for request in requests))
+        await self.may_go_on.wait()
+        for request in requests:
+            request.answer(request.asked.upper())
+
+    def hold(self) -> None:
+        self.may_go_on.clear()
+
+    def release(self) -> None:
+        self.may_go_on.set()
+
+
+@pytest.fixture
+def batches() -> Batches:
+    return Batches()
+
+
+def gatherer(commit: Work, **limits: Any) -> Gatherer[str, str]:
+    usual: dict[str, Any] = {
+        "max_batch": 100,
+        "max_batch_bytes": 1000,
+        "max_queue": 100,
+        "deadline_s": 5,
+    }
+    return Gatherer(commit, **usual | limits)
+
+
+async def begin(gathering: Gatherer[str, str], asked: str, **options: Any) -> list[Any]:
+    """Ask for each letter, and return the tasks once all have asked and a batch is under way."""
+    tasks = [asyncio.create_task(gathering.ask(letter, **options)) for letter in asked]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def answers_of(tasks: Sequence[Any]) -> list[Any]:
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_who_asks_an_idle_gatherer_is_answered_without_waiting_for_company(
+    batches: Batches,
+) -> None:
+    assert await gatherer(batches).ask("a") == "A"
+
+
+async def test_who_asks_at_the_same_time_shares_a_batch(batches: Batches) -> None:
+    tasks = await begin(gatherer(batches), "abc")
+
+    assert await answers_of(tasks) == ["A", "B", "C"]
+    assert batches.seen == ["abc"]
+
+
+async def test_who_asks_while_a_batch_is_under_way_is_in_the_next_one(batches: Batches) -> None:
+    gathering = gatherer(batches)
+    batches.hold()
+
+    tasks = [*await begin(gathering, "ab"), *await begin(gathering, "cd")]
+    batches.release()
+
+    assert await answers_of(tasks) == ["A", "B", "C", "D"]
+    assert batches.seen == ["ab", "cd"]
+
+
+async def test_a_batch_holds_so_many_requests_and_leaves_the_others_in_their_order(
+    batches: Batches,
+) -> None:
+    tasks = await begin(gatherer(batches, max_batch=3), "abcdefgh")
+
+    await answers_of(tasks)
+
+    assert batches.seen == ["abc", "def", "gh"]
+
+
+async def test_a_batch_holds_so_many_bytes(batches: Batches) -> None:
+    tasks = await begin(gatherer(batches, max_batch_bytes=100), "abcde", size_bytes=50)
+
+    await answers_of(tasks)
+
+    assert batches.seen == ["ab", "cd", "e"]
+
+
+async def test_a_request_larger_than_a_batch_goes_alone(batches: Batches) -> None:
+    tasks = await begin(gatherer(batches, max_batch_bytes=100), "ab", size_bytes=101)
+
+    assert await answers_of(tasks) == ["A", "B"]
+    assert batches.seen == ["a", "b"]
+
+
+async def test_a_full_queue_refuses_at_once_and_never_commits_what_it_refused(
+    batches: Batches,
+) -> None:
+    gathering = gatherer(batches, max_queue=2)
+    batches.hold()
+    tasks = [*await begin(gathering, "a"), *await begin(gathering, "bc")]
+
+    with pytest.raises(StoreBusy):
+        await gathering.ask("d")
+
+    batches.release()
+    assert await answers_of(tasks) == ["A", "B", "C"]
+    assert batches.seen == ["a", "bc"]
+
+
+async def test_a_queue_takes_requests_again_when_it_was_full(batches: Batches) -> None:
+    gathering = gatherer(batches, max_queue=1)
+    await answers_of(await begin(gathering, "abc"))
+
+    assert await gathering.ask("d") == "D"
+
+
+async def test_a_caller_who_hangs_up_leaves_the_batch_to_the_others(batches: Batches) -> None:
+    gathering = gatherer(batches)
+    batches.hold()
+    tasks = await begin(gathering, "abc")
+
+    tasks[1].cancel()
+    await asyncio.sleep(0)
+    batches.release()
+
+    answers = await answers_of(tasks)
+    assert [answers[0], answers[2]] == ["A", "C"]
+    assert isinstance(answers[1], asyncio.CancelledError)
+
+
+async def test_a_deadline_that_passes_in_the_queue_withdraws_the_request(
+    batches: Batches,
+) -> None:
+    gathering = gatherer(batches, deadline_s=0.2, max_batch=1)
+    batches.hold()
+
+    first, second = await answers_of(await begin(gathering, "ab"))
+
+    assert (type(first), type(second)) == (OutcomeUnknown, StoreUnavailable)
+    assert batches.seen == ["a"]
+
+
+async def test_a_batch_that_does_not_end_in_time_is_given_up_for_the_next_one(
+    batches: Batches,
+) -> None:
+    gathering = gatherer(batches, deadline_s=0.1)
+    batches.hold()
+    await answers_of(await begin(gathering, "a"))
+
+    batches.release()
+
+    assert await gathering.ask("b") == "B"
+
+
+async def test_one_request_is_refused_beside_others_that_are_answered() -> None:
+    async def commit(requests: Sequence[Request[str, str]]) -> None:
+        for request in requests:
+            if request.asked == "b":
+                request.refuse(SessionNotFound())
+            else:
+                request.answer(request.asked)
+
+    answers = await answers_of(await begin(gatherer(commit), "abc"))
+
+    assert [type(answer) for answer in answers] == [str, SessionNotFound, str]
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable, OutcomeUnknown])
+async def test_a_database_that_is_away_is_told_to_the_batch_and_to_all_who_wait_behind_it(
+    error: type[StoreUnavailable],
+) -> None:
+    begun: list[str] = []
+
+    async def commit(requests: Sequence[Request[str, str]]) -> None:
+        begun.extend(request.asked for request in requests)
+        await asyncio.sleep(0)
+        raise error
+
+    answers = await answers_of(await begin(gatherer(commit, max_batch=1), "abc"))
+
+    assert [type(answer) for answer in answers] == [error, StoreUnavailable, StoreUnavailable]
+    assert begun == ["a"]
+
+
+async def test_answers_given_before_the_database_went_away_stand() -> None:
+    async def commit(requests: Sequence[Request[str, str]]) -> None:
+        requests[0].answer("A")
+        raise OutcomeUnknown
+
+    answers = await answers_of(await begin(gatherer(commit), "ab"))
+
+    assert answers[0] == "A"
+    assert isinstance(answers[1], OutcomeUnknown)
+
+
+async def test_a_mistake_in_a_batch_leaves_its_outcome_unknown_and_ends_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def commit(requests: Sequence[Request[str, str]]) -> None:
+        for request in requests:
+            request.answer(str(1 // int(request.asked)))
+
+    with caplog.at_level(logging.CRITICAL):
+        answers = await answers_of(await begin(gatherer(commit, max_batch=1), "10101"))
+
+    assert [answers[0], answers[2], answers[4]] == ["1", "1", "1"]
+    assert {type(answers[1]), type(answers[3])} == {OutcomeUnknown}
+
+
+async def test_a_batch_runs_in_the_context_of_none_of_its_callers() -> None:
+    async def commit(requests: Sequence[Request[str, str]]) -> None:
+        for request in requests:
+            request.answer(f"{asker.get()} for {request.asker[asker]}")
+
+    token = asker.set("alice")
+    answer = await gatherer(commit).ask("a")
+    asker.reset(token)
+
+    assert answer == "nobody for alice"
+
+
+async def test_draining_waits_for_the_queue_also_for_those_who_hung_up(batches: Batches) -> None:
+    gathering = gatherer(batches, max_batch=1)
+    batches.hold()
+    for task in await begin(gathering, "abc"):
+        task.cancel()
+
+    draining = asyncio.create_task(gathering.drain())
+    await asyncio.sleep(0)
+    was_waiting = not draining.done()
+    batches.release()
+    await draining
+
+    assert was_waiting
+    assert batches.seen == ["a", "b", "c"]
+
+
+async def test_draining_an_idle_gatherer_returns_at_once(batches: Batches) -> None:
+    gathering = gatherer(batches)
+    await gathering.ask("a")
+
+    async with asyncio.timeout(1):
+        await gathering.drain()
+
+    assert gathering.waiting == 0
