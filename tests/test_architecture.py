@@ -16,13 +16,18 @@ MAY_IMPORT = {
     "service.storage": {"service.domain", "config"},
     "service.auth": {"service.domain", "config"},
     "service.llm": {"service.domain", "config"},
-    "service.api": {"service.domain", "service.auth"},
-    "service.cli": {"service.domain", "service.auth", "service.app", "config", "service"},
+    "service.observability": {"service.domain", "config"},
+    "service.api": {"service.domain", "service.auth", "service.observability"},
+    "service.cli": {
+        *("config", "service.domain", "service.auth", "service.observability"),
+        *("service.app", "service.supervisor", "service.workers"),
+    },
+    "service.supervisor": set(),
     "service.routes": {"service.api"},
     "service.descriptions": {"service", "service.api", "service.routes"},
 }
-MAY_IMPORT_ALL = {"service.app"}
-MAY_IMPORT_APP = {"service.cli", "service.__main__"}
+MAY_IMPORT_ALL = {"service.app", "service.workers"}
+MAY_IMPORT_APP = {"service.cli", "service.__main__", "service.workers"}
 
 # Where a library, or a part of the standard library, may be imported.
 HOMES = {

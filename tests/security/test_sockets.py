@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ HOST = "127.0.0.1"
 HEADER_TIMEOUT_S, BODY_TIMEOUT_S = 1, 2
 MAX_HEADER_BYTES, MAX_HEADER_LINES = 64 * 1024, 100
 SLOW_SOCKETS = 1000
-MAX_CONNECTIONS = 1100
+MAX_CONNECTIONS = 20
 GIVE_UP_S = 15
 REQUEST = b"GET /health HTTP/1.1\r\nHost: service\r\n"
 POST = b"POST /session HTTP/1.1\r\nHost: service\r\nContent-Length: 100\r\n\r\n"
@@ -37,18 +37,25 @@ class Answer(NamedTuple):
     body: Any
 
 
-@pytest.fixture(scope="module")
-def port(mongo_url: str) -> Iterator[int]:
-    settings = {
+@contextmanager
+def listening(mongo_url: str, **settings: str) -> Iterator[int]:
+    common = {
         "SESSIONS_MONGO_URL": mongo_url,
         "SESSIONS_MONGO_DATABASE": f"sockets_{uuid4().hex}",
         "SESSIONS_JWT_SECRET": SECRET,
-        "SESSIONS_HEADER_TIMEOUT_S": str(HEADER_TIMEOUT_S),
-        "SESSIONS_BODY_TIMEOUT_S": str(BODY_TIMEOUT_S),
-        "SESSIONS_MAX_CONNECTIONS": str(MAX_CONNECTIONS),
     }
-    with run_service(**settings) as service:
+    with run_service(**common, **settings) as service:
         yield int(service.url.rpartition(":")[2])
+
+
+@pytest.fixture(scope="module")
+def port(mongo_url: str) -> Iterator[int]:
+    with listening(
+        mongo_url,
+        SESSIONS_HEADER_TIMEOUT_S=str(HEADER_TIMEOUT_S),
+        SESSIONS_BODY_TIMEOUT_S=str(BODY_TIMEOUT_S),
+    ) as port:
+        yield port
 
 
 @asynccontextmanager
@@ -234,9 +241,10 @@ async def test_requests_sent_at_once_on_one_connection_are_all_answered(port: in
 async def test_a_thousand_slow_sockets_keep_nobody_waiting_and_are_closed(port: int) -> None:
     async with AsyncExitStack() as stack:
         opening = (stack.enter_async_context(connected(port)) for _ in range(SLOW_SOCKETS))
-        slow = [await each for each in opening]
-        for _, writer in slow:
-            writer.write(b"GET / HTTP/1.1\r\nX-")
+        slow = []
+        for each in opening:
+            slow.append(await each)
+            await send(slow[-1][1], b"GET / HTTP/1.1\r\nX-")
 
         healthy = [(await answer_to(port, REQUEST + b"\r\n")).status for _ in range(50)]
         answers = await asyncio.gather(*(read_answer(reader) for reader, _ in slow))
@@ -245,13 +253,14 @@ async def test_a_thousand_slow_sockets_keep_nobody_waiting_and_are_closed(port: 
     assert {answer.status for answer in answers} == {408}
 
 
-async def test_one_connection_too_many_is_503_with_retry_after(port: int) -> None:
-    async with AsyncExitStack() as stack:
-        for _ in range(MAX_CONNECTIONS):
-            await stack.enter_async_context(connected(port))
+async def test_one_connection_too_many_is_503_with_retry_after(mongo_url: str) -> None:
+    with listening(mongo_url, SESSIONS_MAX_CONNECTIONS=str(MAX_CONNECTIONS)) as port:
+        async with AsyncExitStack() as stack:
+            for _ in range(MAX_CONNECTIONS):
+                await stack.enter_async_context(connected(port))
 
-        async with connected(port) as (reader, _):
-            answer = await read_answer(reader)
+            async with connected(port) as (reader, _):
+                answer = await read_answer(reader)
 
     assert answer.status == 503
     assert answer.headers["retry-after"] == "1"
