@@ -15,7 +15,12 @@ DIALECTS = {
     "keyed": ["/api/v1"],
     "julep": ["/sessions"],
 }
-LINKS = {"live": "/livez", "ready": "/readyz"}
+LINKS = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "live": "/livez",
+    "ready": "/readyz",
+}
 
 
 async def about(_: Request) -> Response:

@@ -30,7 +30,8 @@ async def test_the_service_says_what_it_is(client: httpx2.AsyncClient) -> None:
 async def test_its_links_lead_somewhere(client: httpx2.AsyncClient) -> None:
     links = (await client.get("/")).json()["links"]
 
-    assert [(await client.get(link)).status_code for link in links.values()] == [200, 200]
+    assert links
+    assert {(await client.get(link)).status_code for link in links.values()} == {200}
 
 
 async def test_a_process_with_its_database_is_ready(client: httpx2.AsyncClient) -> None:

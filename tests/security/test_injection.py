@@ -4,6 +4,7 @@ What is sent for honest values says which keys the commands may have, and where.
 """
 
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -30,6 +31,9 @@ from tests.security.payloads import payloads
 from tests.storage.mongo_commands import SentCommands
 
 PAYLOADS = payloads()
+# Each parameter gets every eighth payload, and the next one gets the next ones: together all.
+# INJECTION_STRIDE=1 gives all to each, in four minutes.
+STRIDE = int(os.environ.get("INJECTION_STRIDE", "8"))
 ROWS = [row for row in (*NATIVE, *PYSPUR, *KEYED, *JULEP) if DESCRIBED[row.handler].status != 307]
 HONEST = (
     "x",
@@ -154,7 +158,7 @@ class Target:
 
 
 def paths_of(command: dict[str, Any]) -> Iterator[str]:
-    """Yield where each key of a command stands; of driver and session only the statement counts."""
+    """Yield where each key of a command stands, at any depth."""
     kind = next(iter(command))
     below: list[tuple[str, Any]] = [(kind, command)]
     while below:
@@ -201,12 +205,15 @@ async def test_the_witness_sees_the_operators_of_honest_requests(target: Target)
     assert not {"$where", "$ne", "$expr", "$regex", "$function"} & operators
 
 
-@pytest.mark.parametrize("place", list(places()), ids=str)
-async def test_no_payload_becomes_a_key_of_a_command(target: Target, place: Place) -> None:
+@pytest.mark.parametrize(("number", "place"), list(enumerate(places())), ids=str)
+async def test_no_payload_becomes_a_key_of_a_command(
+    target: Target, number: int, place: Place
+) -> None:
+    sample = PAYLOADS[number % STRIDE :: STRIDE]
     await target.renew()
     target.known |= target.said()
 
-    statuses = {repr(payload)[:80]: await target.put(place, payload) for payload in PAYLOADS}
+    statuses = {repr(payload)[:80]: await target.put(place, payload) for payload in sample}
 
     assert target.said() - target.known == set()
     assert {what: status for what, status in statuses.items() if status >= 500} == {}

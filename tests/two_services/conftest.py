@@ -1,5 +1,6 @@
 """Two processes of the service on one new database: two services, or one with two workers."""
 
+import asyncio
 import os
 import re
 import subprocess
@@ -53,12 +54,12 @@ async def urls(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator[
             "SESSIONS_JWT_SECRET": SECRET,
             "SESSIONS_PORT": "0",
         }
+        commands = [WORKERS] if request.param == "workers" else [SERVICE, SERVICE]
         with ExitStack() as stack:
-            if request.param == "workers":
-                yield 2 * [stack.enter_context(service_process(WORKERS, settings))]
-            else:
-                processes = [service_process(SERVICE, settings) for _ in range(2)]
-                yield [stack.enter_context(process) for process in processes]
+            running = [stack.enter_context(service_process(c, settings)) for c in commands]
+            yield [running[0], running[-1]]
+            # Waited for in a thread: the database's client must go on listening meanwhile.
+            await asyncio.to_thread(stack.close)
 
 
 @pytest.fixture(scope="module")
