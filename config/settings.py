@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         None, description="MongoDB to use. Unset: an embedded one, for development and tests."
     )
     mongo_database: str = Field(
-        "sessions", min_length=1, max_length=63, description="Name of the database."
+        "sessions", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="Name of the database."
     )
     mongo_driver: Literal["motor", "pymongo"] = Field(
         "motor", description="Async driver: Motor, or PyMongo's own."

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from config.settings import Settings
 from service.app import NoDatabase, operators_store, running_database
+from service.auth.configured import authenticator_for
 from service.auth.development import mint_for, with_key
 from service.auth.errors import ConfigurationError
 from service.domain.conversation_line import Defaults, read_line
@@ -171,6 +172,8 @@ def _run_quietly(coroutine: Coroutine[Any, Any, Result]) -> Result:
 
 async def _serve(given: Settings, workers: int) -> None:
     settings = with_key(given)
+    # What is wrong with the keys shall be said before a database is started.
+    authenticator_for(settings)
     with _listener(settings.host, settings.port) as listener:
         url = _url(listener)
 

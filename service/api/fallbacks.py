@@ -8,7 +8,9 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
+METHOD_NOT_ALLOWED = 405
 ADVICE = {
     404: "There is no such path. The README lists them all.",
     405: "The path is there, but not for this method.",
@@ -21,7 +23,18 @@ _DETAIL_PATHS = re.compile(r"/(api|session|user|sessions/[0-9a-fA-F-]{36})(/|$)|
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
     advice = ADVICE.get(error.status_code, error.detail)
-    return _answer(request, error.status_code, error.detail, advice, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    return _answer(request, error.status_code, error.detail, advice, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of the path: Starlette knows only those of the first route it met."""
+    routes = [
+        route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE
+    ]
+    return ", ".join(sorted({method for route in routes for method in route.methods}))
 
 
 async def _unexpected_error(request: Request, _: Exception) -> Response:

@@ -124,7 +124,8 @@ class OutcomeUnknown(StoreUnavailable):
     def __init__(self) -> None:
         super().__init__(
             "The database stopped answering; the change may or may not have been made. "
-            "Repeat it with the same Idempotency-Key and it is made at most once."
+            "An append repeated with the same Idempotency-Key is made at most once; before "
+            "anything else is repeated, look whether it was made."
         )
 
 

@@ -266,7 +266,7 @@ class Sessions:
         return await self._store.newest_of_each(sessions, limit=limit)
 
     def _selection(self, caller: Caller, of: Selection) -> tuple[Reach, Selection]:
-        user_id = of.user_id or caller.user_id
+        user_id = caller.user_id if of.user_id is None else of.user_id
         check_text("user_id", user_id, MAX_ID_CHARS)
         check_settings(SessionSettings(metadata=of.metadata))
         reach = decide(caller, Action.LIST, user_id=user_id)

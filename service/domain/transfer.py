@@ -110,14 +110,18 @@ class Transfer:
         return last
 
     async def _pages(self, session_id: UUID) -> AsyncIterator[tuple[Session, list[Message]]]:
-        """Go through a log; it ends early when the session is deleted meanwhile."""
-        skip = 0
+        """Go through a log; it ends early when the session is deleted or emptied meanwhile."""
+        skip, start = 0, None
         while True:
             window = Window(limit=PAGE, skip=skip)
             try:
                 session, messages = await self._store.read(EVERYBODY, session_id, window)
             except SessionNotFound:
                 return
+            if start not in (None, session.start):
+                # `skip` counts from a start that is gone: these are other messages.
+                return
+            start = session.start
             yield session, messages
             skip += len(messages)
             if len(messages) < PAGE:

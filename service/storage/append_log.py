@@ -111,10 +111,11 @@ class AppendLog:
                     append.request.refuse(OutcomeUnknown())
             raise
         unsettled = [a for a in appends if not a.request.future.done()]
-        if unsettled:
+        if any(not append.one.must_look_first for append in unsettled):
             # Somebody else writes here, too: look at the heads before the next batches.
             self._known.distrust()
-            await self._settle(unsettled)
+        self._known.forget(append.session_id for append in unsettled)
+        await self._settle(unsettled)
 
     async def _with_heads(self, requests: Sequence[Request[Asked, list[Message]]]) -> list[_Append]:
         """Return the appends that find their session in reach; refuse the others."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from config.settings import HEADS_KNOWN_FOR_S
@@ -36,6 +36,10 @@ class KnownHeads:
         self._heads.move_to_end(head.id)
         if len(self._heads) > MAX_HEADS:
             self._heads.popitem(last=False)
+
+    def forget(self, session_ids: Iterable[UUID]) -> None:
+        for session_id in session_ids:
+            self._heads.pop(session_id, None)
 
     def distrust(self) -> None:
         self._heads.clear()

@@ -27,3 +27,9 @@ async def test_another_method_of_another_dialect_answers_with_its_detail(
 
     assert answer.status_code == 405
     assert answer.json() == {"detail": "Method Not Allowed"}
+
+
+async def test_another_method_is_told_all_methods_of_the_path(alice: Api) -> None:
+    answer = await alice.ask("PUT", "/session/")
+
+    assert answer.headers["allow"] == "GET, HEAD, POST"

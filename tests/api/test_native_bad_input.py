@@ -305,7 +305,7 @@ async def test_an_unknown_session_is_404_whatever_its_id(
     assert answer.json() == {"message": FAILURES[route], "error": "Session not found."}
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/create/", "/sessions/x", "/history", "/get/"])
+@pytest.mark.parametrize("path", ["/nothing", "/create/", "/sessions/x", "/history", "/get/"])
 async def test_an_unknown_path_is_404_in_json(alice: Api, path: str) -> None:
     answer = await alice.get(path)
 

@@ -82,9 +82,16 @@ class ListQuery(Query):
         )
 
 
+def _as_content(value: object) -> object:
+    is_parts = isinstance(value, list) and all(isinstance(part, dict) for part in value)
+    if value is None or isinstance(value, str) or is_parts:
+        return value
+    raise ValueError("must be text, a list of objects, or null")
+
+
 class MessageBody(Body):
     role: Role
-    content: Content = None
+    content: Annotated[Content, BeforeValidator(_as_content)] = None
     name: str | None = None
     tool_calls: list[JsonObject] | None = None
     tool_call_id: str | None = None
