@@ -15,7 +15,7 @@ class Api:
     def __init__(self, client: httpx2.AsyncClient, user_id: str, *scopes: str) -> None:
         self.client = client
         self.user_id = user_id
-        self.token = mint(SECRET, user_id=user_id, scopes=scopes, lifetime_s=600)
+        self.token = mint(SECRET, user_id=user_id, scopes=scopes, lifetime_s=86400)
 
     async def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})

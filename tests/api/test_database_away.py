@@ -13,7 +13,7 @@ from tests.running import run_service
 
 MONGO_TIMEOUT_S = 2
 RECOVERY_S = 30
-TOKEN = {"Authorization": f"Bearer {mint(SECRET, user_id='alice', scopes=(), lifetime_s=600)}"}
+TOKEN = {"Authorization": f"Bearer {mint(SECRET, user_id='alice', scopes=(), lifetime_s=86400)}"}
 MESSAGE = {"role": "user", "content": "hello"}
 
 

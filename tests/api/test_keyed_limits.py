@@ -57,7 +57,7 @@ class Service:
 
 
 def new_token() -> str:
-    return mint(SECRET, user_id="alice", scopes=(), lifetime_s=600)
+    return mint(SECRET, user_id="alice", scopes=(), lifetime_s=86400)
 
 
 async def test_the_limit_is_60_requests_a_minute_unless_told() -> None:

@@ -65,7 +65,7 @@ def service_url(mongo_url: str, model_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def token() -> str:
-    return mint(SECRET, user_id=f"client-{uuid4().hex}", scopes=(), lifetime_s=600)
+    return mint(SECRET, user_id=f"client-{uuid4().hex}", scopes=(), lifetime_s=86400)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ async def process(
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     assert PYTHON.exists(), "The real client is not installed: `make clients` does it."
     user_id = str(uuid4())
-    token = mint(SECRET, user_id=user_id, scopes=[], lifetime_s=600)
+    token = mint(SECRET, user_id=user_id, scopes=[], lifetime_s=86400)
     process = await asyncio.create_subprocess_exec(
         *(str(PYTHON), "-W", "ignore", str(CALLS), service.url, token, request.param),
         stdin=asyncio.subprocess.PIPE,

@@ -20,7 +20,7 @@ async def bot(service: RunningService) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def test_a_thread_keeps_its_session(bot: httpx2.AsyncClient) -> None:
-    token = mint(SECRET, user_id="bot", scopes=[ADMIN_SCOPE], lifetime_s=600)
+    token = mint(SECRET, user_id="bot", scopes=[ADMIN_SCOPE], lifetime_s=86400)
     slack_user = f"U{uuid4().hex}"
 
     first = await bot_session(bot, token, slack_user, "1732176000.000100")

@@ -21,7 +21,7 @@ MAX_CONNECTIONS = 20
 GIVE_UP_S = 15
 REQUEST = b"GET /health HTTP/1.1\r\nHost: service\r\n"
 POST = b"POST /session HTTP/1.1\r\nHost: service\r\nContent-Length: 100\r\n\r\n"
-TOKEN = mint(SECRET, user_id="ann", scopes=(), lifetime_s=600)
+TOKEN = mint(SECRET, user_id="ann", scopes=(), lifetime_s=86400)
 AUTHORIZED_POST = (
     b"POST /session/ HTTP/1.1\r\nHost: service\r\nContent-Length: 100\r\n"
     b"Content-Type: application/json\r\nAuthorization: Bearer " + TOKEN.encode() + b"\r\n\r\n"

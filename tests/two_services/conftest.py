@@ -70,6 +70,6 @@ async def services(urls: list[str]) -> AsyncIterator[list[httpx2.AsyncClient]]:
 
 
 def client_for(url: str) -> httpx2.AsyncClient:
-    token = mint(SECRET, user_id="alice", scopes=(), lifetime_s=600)
+    token = mint(SECRET, user_id="alice", scopes=(), lifetime_s=86400)
     headers = {"Authorization": f"Bearer {token}"}
     return httpx2.AsyncClient(base_url=url, headers=headers, timeout=30)
