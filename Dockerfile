@@ -5,9 +5,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 # What is locked changes less often than the service: it makes layers of its own.
 COPY locks/build.txt locks/runtime.txt locks/
-RUN pip install --require-hashes --only-binary :all: -r locks/build.txt
+RUN pip install --require-hashes --no-deps --only-binary :all: -r locks/build.txt
 RUN python -m venv --without-pip /opt/session-service
-RUN pip --python /opt/session-service/bin/python install --require-hashes --only-binary :all: -r locks/runtime.txt
+RUN pip --python /opt/session-service/bin/python install --require-hashes --no-deps --only-binary :all: -r locks/runtime.txt
 COPY pyproject.toml README.md ./
 COPY config config
 COPY service service

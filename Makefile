@@ -34,7 +34,7 @@ clients: $(VENV)-clients/.julep ## Install the real clients that tests run, each
 $(VENV)-clients/.%: locks/client-%.txt | $(VENV)/bin/pip
 	@$(PYTHON) -m venv --clear $(VENV)-clients/$*
 	@echo '*' > $(VENV)-clients/.gitignore
-	@$(VENV)-clients/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(VENV)-clients/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 .PHONY: format
@@ -52,7 +52,7 @@ policy: $(VENV)-policy/.checkov ## Policy checks of manifests, Dockerfile and co
 $(VENV)-policy/.checkov: locks/policy.txt
 	@$(PYTHON) -m venv --clear $(VENV)-policy
 	@echo '*' > $(VENV)-policy/.gitignore
-	@$(VENV)-policy/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(VENV)-policy/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 .PHONY: bench
@@ -71,7 +71,7 @@ wrk:
 
 $(VENV)-peers/.installed: locks/peers.txt | $(VENV)/bin/pip
 	@$(PYTHON) -m venv --clear $(VENV)-peers
-	@$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 .PHONY: lock
@@ -103,8 +103,9 @@ $(VENV)/bin/pip:
 	  || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
+# A lock holds everything: pip must not resolve again, or a newer release of what one asks for fails.
 define install
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/$(1).txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r locks/$(1).txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 endef
