@@ -6,6 +6,8 @@ import sys
 import uvicorn
 from starlette.applications import Starlette
 
+from service.garbage import collect_rarely
+
 POOL_SIZE = 50
 
 
@@ -25,4 +27,5 @@ def serve(app: Starlette) -> None:
         server_header=False,
         proxy_headers=False,
     )
+    collect_rarely()
     uvicorn.Server(config).run(sockets=[listener])

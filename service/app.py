@@ -36,6 +36,7 @@ from service.domain.keys import Keys
 from service.domain.models import utc_now
 from service.domain.sessions import Sessions
 from service.domain.users import Users
+from service.garbage import collect_rarely
 from service.llm.configured import model_for
 from service.llm.templates import SandboxedTemplates
 from service.observability.health import Readiness
@@ -183,6 +184,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        collect_rarely()
         self._when_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  As uvicorn's.

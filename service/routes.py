@@ -18,16 +18,17 @@ class Endpoint(NamedTuple):
     handler: Callable[[Request], Awaitable[Response]]
 
 
+# The busiest first: rows are tried one after the other.
 NATIVE = [
-    Endpoint("POST", "/create", native.create),
-    Endpoint("DELETE", "/delete/{session_id}", native.delete),
-    Endpoint("GET", "/history/{session_id}", native.history),
     Endpoint("POST", "/history/update/{session_id}", native.update_history),
     Endpoint("GET", "/history/recent/{session_id}", native.recent_history),
-    Endpoint("GET", "/get_all/{user_id:path}", native.list_by_user),
-    Endpoint("GET", "/get_by_agent/{agent_id:path}", native.list_by_agent),
     Endpoint("GET", "/get/{session_id}", native.details),
+    Endpoint("GET", "/get_all/{user_id:path}", native.list_by_user),
+    Endpoint("GET", "/history/{session_id}", native.history),
+    Endpoint("POST", "/create", native.create),
+    Endpoint("GET", "/get_by_agent/{agent_id:path}", native.list_by_agent),
     Endpoint("POST", "/chat/{session_id}", native.converse),
+    Endpoint("DELETE", "/delete/{session_id}", native.delete),
 ]
 
 PYSPUR = [

@@ -22,6 +22,7 @@ MAY_IMPORT = {
         *("config", "service.domain", "service.auth", "service.observability"),
         *("service.app", "service.supervisor", "service.workers"),
     },
+    "service.garbage": set(),
     "service.supervisor": set(),
     "service.routes": {"service.api"},
     "service.descriptions": {"service", "service.api", "service.routes"},

@@ -40,12 +40,12 @@ async def authenticate(request: Request) -> None:
     """
     authenticator: Authenticator = request.app.state.authenticator
     # Two headers become one that is no token: nobody may choose which of them counts.
-    authorization = ", ".join(request.headers.getlist("authorization"))
-    request.state.caller = await authenticator.caller(authorization)
+    given = [value for name, value in request.scope["headers"] if name == b"authorization"]
+    request.scope["caller"] = await authenticator.caller(b", ".join(given).decode("latin-1"))
 
 
 def caller(request: Request) -> Caller:
-    found: Caller = request.state.caller
+    found: Caller = request.scope["caller"]
     return found
 
 

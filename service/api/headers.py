@@ -1,15 +1,20 @@
 """The headers of every answer, also of those to our own mistakes: a pure ASGI middleware."""
 
+import os
 import re
-from uuid import uuid4
+from collections.abc import Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.observability.logs import REQUEST_ID
 
 # What may stand in a log and in a header without further thought.
-_SHORT_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SHORT_TOKEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_ID_BYTES = 16
+
+Header = tuple[bytes, bytes]
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+NO_STORE = (b"cache-control", b"no-store")
 
 
 class StandardHeaders:
@@ -25,19 +30,29 @@ class StandardHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get("x-request-id", ""))
-        REQUEST_ID.set(request_id)
+        request_id = _request_id(scope)
+        REQUEST_ID.set(request_id.decode())
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers.setdefault("Cache-Control", "no-store")
+                message["headers"] = _completed(message["headers"], request_id)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
 
-def _request_id(given: str) -> str:
-    return given if _SHORT_TOKEN.fullmatch(given) else uuid4().hex
+def _completed(headers: Iterable[Header], request_id: bytes) -> list[Header]:
+    complete = [*headers, (b"x-request-id", request_id), NOSNIFF]
+    if all(name != b"cache-control" for name, _ in complete):
+        complete.append(NO_STORE)
+    return complete
+
+
+def _request_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            if _SHORT_TOKEN.fullmatch(value):
+                given: bytes = value
+                return given
+            break
+    return os.urandom(_ID_BYTES).hex().encode()

@@ -24,9 +24,10 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if any(value.startswith(EVENT_STREAM) for _, value in message["headers"]):
-                self.is_stream = True
-                STREAMS_OPEN.inc()
+            for name, value in message["headers"]:
+                if name == b"content-type" and value.startswith(EVENT_STREAM):
+                    self.is_stream = True
+                    STREAMS_OPEN.inc()
         await self._send(message)
 
 

@@ -67,7 +67,7 @@ class EncodedWindows:
         asked_s = time.monotonic()
         session = await self._sessions.get(caller, session_id)
         seqs = seqs_in(window, session)
-        key = (session_id, window.limit, window.skip, window.newest, kind)
+        key = (session_id, window, kind)
         found = self._windows.get(key)
         if found is not None and found.seqs == seqs and not self._is_old(found):
             self._windows.move_to_end(key)

@@ -3,10 +3,12 @@
 The log is dense, so a page is a range of numbers and costs the same wherever it lies.
 """
 
-from service.domain.models import Frozen, Session
+from typing import NamedTuple
+
+from service.domain.models import Session
 
 
-class Window(Frozen):
+class Window(NamedTuple):
     """`limit` messages of a log, after leaving out `skip` of them.
 
     Counts from the oldest message, or, when `newest`, back from the newest one.

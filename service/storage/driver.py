@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import pymongo
+from bson.codec_options import CodecOptions
+from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.read_concern import ReadConcern
 
@@ -83,10 +85,34 @@ class Collection(Protocol):
     async def index_information(self) -> Mapping[str, Document]: ...
 
 
+class RawCursor(Protocol):
+    def hint(self, index: str) -> "RawCursor": ...
+
+    async def to_list(self, length: int | None = None) -> list[RawBSONDocument]: ...
+
+
+class RawCollection(Protocol):
+    def find(
+        self,
+        filter: Filter,  # noqa: A002  The drivers name it so.
+        projection: Filter | None = None,
+        *,
+        sort: Sort | None = None,
+        skip: int = 0,
+        limit: int = 0,
+    ) -> RawCursor: ...
+
+
 class Database(Protocol):
     def __getitem__(self, name: str) -> Collection: ...
 
-    def get_collection(self, name: str, *, read_concern: ReadConcern) -> Collection: ...
+    def get_collection(
+        self,
+        name: str,
+        *,
+        codec_options: CodecOptions[Any] | None = None,
+        read_concern: ReadConcern | None = None,
+    ) -> Collection: ...
 
     async def command(self, command: str) -> Document: ...
 
@@ -95,6 +121,13 @@ class Client(Protocol):
     def __getitem__(self, name: str) -> Database: ...
 
     def close(self) -> Any: ...
+
+
+def undecoded(database: Database, name: str) -> RawCollection:
+    """Return the collection with documents that stay bytes until somebody looks into them."""
+    found: Any = database.get_collection(name, codec_options=DEFAULT_RAW_BSON_OPTIONS)
+    raw: RawCollection = found
+    return raw
 
 
 def latest(database: Database, name: str) -> Collection:

@@ -84,15 +84,20 @@ class Gatherer(Generic[Asked, Answer]):
         if self._task is None:
             # A batch belongs to all who asked, so to the context of none of them.
             self._task = asyncio.create_task(self._run(), context=Context())
+        loop = asyncio.get_running_loop()
+        deadline = loop.call_later(self._deadline_s, self._expire, request)
         try:
-            # A caller that hangs up leaves its batch alone.
-            async with asyncio.timeout(self._deadline_s):
-                return await asyncio.shield(request.future)
-        except TimeoutError:
-            if request in self._queue:
-                self._queue.remove(request)
-                raise StoreUnavailable from None
-            raise OutcomeUnknown from None
+            # A caller that hangs up cancels its own answer, and leaves the batch alone.
+            return await request.future
+        finally:
+            deadline.cancel()
+
+    def _expire(self, request: Request[Asked, Answer]) -> None:
+        if request in self._queue:
+            self._queue.remove(request)
+            request.refuse(StoreUnavailable())
+        else:
+            request.refuse(OutcomeUnknown())
 
     async def drain(self) -> None:
         """Return when everybody who asked has been answered, also those who hung up."""

@@ -10,9 +10,11 @@ from service.domain.access import Reach
 from service.domain.errors import SessionNotFound, StoreUnavailable
 from service.domain.models import Message, Session
 from service.storage import documents
-from service.storage.driver import Collection, Document
+from service.storage.decoded_heads import decoded
+from service.storage.driver import Database, Document, undecoded
 from service.storage.errors import changing, reading
 from service.storage.gather import Gatherer, Request
+from service.storage.indexes import SESSIONS
 
 MAX_ROUNDS = 100
 MAX_LOADS = 500
@@ -39,8 +41,9 @@ class Move(NamedTuple):
 
 
 class Heads:
-    def __init__(self, sessions: Collection) -> None:
-        self._sessions = sessions
+    def __init__(self, database: Database) -> None:
+        self._sessions = database[SESSIONS]
+        self._undecoded = undecoded(database, SESSIONS)
         self._loads: Gatherer[Wanted, Session | None] = Gatherer(
             self._load_batch,
             max_batch=MAX_LOADS,
@@ -68,8 +71,8 @@ class Heads:
             same = owners.setdefault(session_id, owner_id) == owner_id
             owners[session_id] = owner_id if same else None
         with reading():
-            heads = await self._sessions.find(documents.heads_of(owners)).to_list()
-        return {session.id: session for session in map(documents.from_head, heads)}
+            heads = await self._undecoded.find(documents.heads_of(owners)).to_list()
+        return {session.id: session for session in map(decoded, heads)}
 
     async def _load_batch(self, requests: Sequence[Request[Wanted, Session | None]]) -> None:
         heads = await self.load_each([request.asked for request in requests])

@@ -21,7 +21,8 @@ from service.domain.session_key import KeySelection, SessionKey
 from service.domain.window import Window, seqs_in
 from service.storage import documents
 from service.storage.append_log import AppendLog
-from service.storage.driver import Database, Document, latest
+from service.storage.decoded_heads import decoded
+from service.storage.driver import Database, Document, latest, undecoded
 from service.storage.entries import AFTER_ALL_SEQS, Entries
 from service.storage.errors import changing, duplicates_in, reading
 from service.storage.gather import Gatherer, Request
@@ -61,7 +62,8 @@ class MongoSessionStore:
         self._database = database
         self._text_search = text_search
         self._sessions = database[SESSIONS]
-        self._heads = Heads(self._sessions)
+        self._undecoded = undecoded(database, SESSIONS)
+        self._heads = Heads(database)
         self._entries = Entries(database[HISTORY])
         self._texts = TextSearch(database[HISTORY])
         self._keys = KeyLists(self._sessions)
@@ -127,14 +129,14 @@ class MongoSessionStore:
         selected = documents.selected(reach, of)
         direction = -1 if page.descending else 1
         with reading():
-            found = self._sessions.find(
+            found = self._undecoded.find(
                 selected,
                 sort=[(page.sort_by.value, direction), ("_id", direction)],
                 skip=page.skip,
                 limit=page.limit,
             )
             heads = await found.hint(list_index(selected, page.sort_by)).to_list()
-        return [documents.from_head(head) for head in heads]
+        return [decoded(head) for head in heads]
 
     async def count(self, reach: Reach, of: Selection) -> int:
         with reading():

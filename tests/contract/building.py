@@ -102,7 +102,7 @@ class InterruptedHeads(Heads):
     """Heads of a process to which something happens, once, just before it moves one."""
 
     def __init__(self, database: Database, before_move: Interruption) -> None:
-        super().__init__(database[SESSIONS])
+        super().__init__(database)
         self._before_move: Interruption | None = before_move
 
     async def move_all(self, moves: Mapping[UUID, Move]) -> dict[UUID, Session]:
@@ -133,7 +133,7 @@ def log_interrupted_before_move(database: Database, happening: Interruption) -> 
 
 def log_interrupted_before_insert(database: Database, happening: Interruption) -> AppendLog:
     entries = InterruptedEntries(database, happening)
-    return AppendLog(Heads(database[SESSIONS]), entries, deadline_s=DEADLINE_S)
+    return AppendLog(Heads(database), entries, deadline_s=DEADLINE_S)
 
 
 async def ids_of(sessions: AsyncIterator[Session]) -> list[UUID]:

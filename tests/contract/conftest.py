@@ -6,15 +6,14 @@ kind; each test finds it empty.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
-from mongomock_motor import AsyncMongoMockClient
 
 from service.storage.driver import Database
 from service.storage.indexes import HISTORY, SESSIONS
 from service.storage.mongo import MongoSessionStore
 from tests.contract.building import store_on
+from tests.contract.mock_database import MockDatabase
 from tests.databases import connected, fresh_database, name_of
 
 REAL_KINDS = ("motor", "pymongo")
@@ -28,8 +27,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 async def databases(mongo_url: str) -> AsyncIterator[Mapping[str, Database]]:
     async with AsyncExitStack() as stack:
-        mock: Any = AsyncMongoMockClient()["db"]
-        found: dict[str, Database] = {"mongomock": mock}
+        found: dict[str, Database] = {"mongomock": MockDatabase()}
         for name in REAL_KINDS:
             client = await stack.enter_async_context(connected(name, mongo_url))
             found[name] = await stack.enter_async_context(fresh_database(client))

@@ -137,6 +137,7 @@ def piece_view(piece: Delta | Completion) -> bytes:
 
 
 def session_view(session: Session) -> dict[str, Any]:
+    preview = session.preview
     view = {
         "session_id": session.id,
         "agent_id": session.agent_id,
@@ -147,7 +148,7 @@ def session_view(session: Session) -> dict[str, Any]:
         "max_context_results": session.max_context_results,
         "title": session.title,
         "key": session.key,
-        "preview": session.preview and session.preview.model_dump(),
+        "preview": preview and {"role": preview.role, "text": preview.text},
     }
     return {field: value for field, value in view.items() if value is not None}
 
