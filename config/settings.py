@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 MIN_HMAC_SECRET_BYTES = 32
 # For so long an append may go on from a head its process knows, without reading it again.
-HEADS_KNOWN_FOR_S = 5
+HEADS_KNOWN_FOR_S = 30
 _ORIGIN = re.compile(r"https?://[^/\s*?#@]+")
 Port = Annotated[int, Field(ge=0, le=65535)]
 

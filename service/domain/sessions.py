@@ -160,7 +160,7 @@ class Sessions:
         keys = [message.client_key for message in messages if message.client_key is not None]
         if len(set(keys)) < len(keys):
             raise InvalidInput("messages", "must not share an idempotency key.")
-        entries = [Message(**dict(message)) for message in messages]
+        entries = [Message(**vars(message)) for message in messages]
         try:
             return await self._store.append(reach, session_id, entries)
         except SessionNotFound:
