@@ -1,7 +1,7 @@
 """The one module that knows which driver runs: Motor, or PyMongo's own async API.
 
-Both offer the same calls on collections and cursors. Where they differ (`close`), this
-module hides it; the store uses nothing else that differs (decision 0003).
+Both offer the same calls on collections and cursors. Where they differ (`aggregate`,
+`close`), this module hides it; the store uses nothing else that differs (decision 0003).
 """
 
 import inspect
@@ -102,6 +102,8 @@ class RawCollection(Protocol):
         limit: int = 0,
     ) -> RawCursor: ...
 
+    def aggregate(self, pipeline: Sequence[Filter]) -> Any: ...
+
 
 class Database(Protocol):
     def __getitem__(self, name: str) -> Collection: ...
@@ -128,6 +130,16 @@ def undecoded(database: Database, name: str) -> RawCollection:
     found: Any = database.get_collection(name, codec_options=DEFAULT_RAW_BSON_OPTIONS)
     raw: RawCollection = found
     return raw
+
+
+async def aggregated(
+    collection: RawCollection, pipeline: Sequence[Filter]
+) -> list[RawBSONDocument]:
+    cursor = collection.aggregate(pipeline)
+    if inspect.isawaitable(cursor):
+        cursor = await cursor
+    found: list[RawBSONDocument] = await cursor.to_list()
+    return found
 
 
 def latest(database: Database, name: str) -> Collection:

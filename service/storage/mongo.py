@@ -21,8 +21,7 @@ from service.domain.session_key import KeySelection, SessionKey
 from service.domain.window import Window, seqs_in
 from service.storage import documents
 from service.storage.append_log import AppendLog
-from service.storage.decoded_heads import decoded
-from service.storage.driver import Database, Document, latest, undecoded
+from service.storage.driver import Database, Document, latest
 from service.storage.entries import AFTER_ALL_SEQS, Entries
 from service.storage.errors import changing, duplicates_in, reading
 from service.storage.gather import Gatherer, Request
@@ -32,10 +31,10 @@ from service.storage.indexes import (
     SESSIONS,
     Index,
     ensure_indexes,
-    list_index,
     missing_indexes,
 )
 from service.storage.key_lists import KeyLists
+from service.storage.lists import HeadLists
 from service.storage.text_search import TextSearch
 from service.storage.watching import WatchBatch, unwatched
 
@@ -62,8 +61,8 @@ class MongoSessionStore:
         self._database = database
         self._text_search = text_search
         self._sessions = database[SESSIONS]
-        self._undecoded = undecoded(database, SESSIONS)
         self._heads = Heads(database)
+        self._lists = HeadLists(database, deadline_s=append_deadline_s)
         self._entries = Entries(database[HISTORY])
         self._texts = TextSearch(database[HISTORY])
         self._keys = KeyLists(self._sessions)
@@ -126,17 +125,7 @@ class MongoSessionStore:
         return await self._keys.first(of, limit)
 
     async def list_heads(self, reach: Reach, page: ListPage, of: Selection) -> list[Session]:
-        selected = documents.selected(reach, of)
-        direction = -1 if page.descending else 1
-        with reading():
-            found = self._undecoded.find(
-                selected,
-                sort=[(page.sort_by.value, direction), ("_id", direction)],
-                skip=page.skip,
-                limit=page.limit,
-            )
-            heads = await found.hint(list_index(selected, page.sort_by)).to_list()
-        return [decoded(head) for head in heads]
+        return await self._lists.find(documents.selected(reach, of), page)
 
     async def count(self, reach: Reach, of: Selection) -> int:
         with reading():

@@ -1,4 +1,4 @@
-"""mongomock as the store asks for it: with documents that stay bytes, which it does not know."""
+"""mongomock as the store asks for it: it neither keeps documents as bytes nor joins lists."""
 
 from typing import Any
 
@@ -34,16 +34,41 @@ class _Undecoded:
     def __init__(self, collection: Any) -> None:
         self._collection = collection
 
-    def find(self, *arguments: Any, **options: Any) -> "_UndecodedCursor":
-        return _UndecodedCursor(self._collection.find(*arguments, **options))
+    def find(self, *arguments: Any, **options: Any) -> "_UndecodedFind":
+        return _UndecodedFind(self._collection.find(*arguments, **options))
+
+    def aggregate(self, pipeline: list[Any]) -> "_UndecodedLists":
+        return _UndecodedLists(self._collection, pipeline)
 
 
-class _UndecodedCursor:
+class _UndecodedFind:
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 
-    def hint(self, index: str) -> "_UndecodedCursor":
-        return _UndecodedCursor(self._cursor.hint(index))
+    def hint(self, index: str) -> "_UndecodedFind":
+        return _UndecodedFind(self._cursor.hint(index))
 
     async def to_list(self) -> list[RawBSONDocument]:
-        return [RawBSONDocument(bson.encode(found)) for found in await self._cursor.to_list()]
+        return [_undecoded(found) for found in await self._cursor.to_list()]
+
+
+class _UndecodedLists:
+    """A pipeline of lists, each but the first in a `$unionWith`, carried out one by one."""
+
+    def __init__(self, collection: Any, pipeline: list[Any]) -> None:
+        self._collection = collection
+        unions = [stage["$unionWith"]["pipeline"] for stage in pipeline if "$unionWith" in stage]
+        self._lists = [[stage for stage in pipeline if "$unionWith" not in stage], *unions]
+
+    async def to_list(self) -> list[RawBSONDocument]:
+        return [_undecoded(head) for stages in self._lists for head in await self._placed(stages)]
+
+    async def _placed(self, stages: list[Any]) -> list[Any]:
+        *finding, placing = stages
+        place = placing["$replaceWith"]["place"]["$literal"]
+        heads = await self._collection.aggregate(finding).to_list(None)
+        return [{"place": place, "head": head} for head in heads]
+
+
+def _undecoded(document: Any) -> RawBSONDocument:
+    return RawBSONDocument(bson.encode(document))

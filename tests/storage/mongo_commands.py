@@ -46,9 +46,16 @@ def filters_of(command: Command) -> list[Command]:
     if "query" in command:
         return [command["query"]]
     if "pipeline" in command:
-        return [command["pipeline"][0]["$match"]]
+        return [pipeline[0]["$match"] for pipeline in pipelines_of(command)]
     statements: list[Command] = command.get("updates") or command.get("deletes") or []
     return [statement["q"] for statement in statements]
+
+
+def pipelines_of(command: Command) -> list[list[Command]]:
+    """Return the pipeline of an aggregation, and those it is joined with."""
+    first: list[Command] = [stage for stage in command["pipeline"] if "$unionWith" not in stage]
+    unions = (stage.get("$unionWith") for stage in command["pipeline"])
+    return [first, *(union["pipeline"] for union in unions if union)]
 
 
 class Explained:

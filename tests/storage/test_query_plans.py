@@ -4,6 +4,7 @@ The commands are caught on their way and explained on a database with a log of 1
 messages and users with many sessions.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
@@ -26,7 +27,7 @@ from tests.contract.building import (
     store_on,
 )
 from tests.databases import connected, fresh_database, name_of
-from tests.storage.mongo_commands import Command, Explained, SentCommands
+from tests.storage.mongo_commands import Command, Explained, SentCommands, pipelines_of
 
 LOG_LENGTH = 100_000
 SESSIONS_PER_USER = 500
@@ -117,6 +118,10 @@ class Explainer:
         (command,) = (c for c in commands if next(iter(c.values())) == collection)
         return Explained(self._mongod, self._database, command)
 
+    def pipeline(self, command: Command, pipeline: list[Command]) -> Explained:
+        """Explain one of the pipelines that the command joins."""
+        return Explained(self._mongod, self._database, {**command, "pipeline": pipeline})
+
 
 @pytest.fixture
 def explain(mongod: MongoClient[Command], database: Database) -> Explainer:
@@ -188,6 +193,21 @@ async def test_every_list_walks_its_index_as_far_as_its_page_reaches(
     assert {f"{fields}_by_{sort_by}"} == plan.indexes
     assert not {"SORT", "COLLSCAN"} & plan.stages
     assert plan.keys_examined <= 121
+
+
+@pytest.mark.parametrize("sort_by", SortBy)
+async def test_lists_that_share_a_command_walk_their_indexes(
+    store: MongoSessionStore, caught: SentCommands, explain: Explainer, sort_by: SortBy
+) -> None:
+    page = ListPage(limit=20, skip=5, sort_by=sort_by)
+
+    await asyncio.gather(*(store.list_heads(reach, page, of) for reach, of in LISTS.values()))
+
+    (joined,) = caught.take()
+    plans = [explain.pipeline(joined, pipeline) for pipeline in pipelines_of(joined)]
+    assert [{f"{fields}_by_{sort_by}"} for fields in LISTS] == [plan.indexes for plan in plans]
+    assert all(not {"SORT", "COLLSCAN"} & plan.stages for plan in plans)
+    assert all(plan.keys_examined <= 26 for plan in plans)
 
 
 @pytest.mark.parametrize(

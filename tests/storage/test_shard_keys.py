@@ -4,6 +4,7 @@ The shard keys are `_id.s` for the history and `user_id` for the sessions; `mong
 at hand, so the commands are caught on their way and looked at.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -82,6 +83,7 @@ async def test_every_hot_command_names_its_shard(
     await store.read(ALICE, session.id, Window(limit=2, newest=True))
     await store.update(ALICE, session.id, lambda head: head.model_copy(update={"start": 2}))
     await store.list_heads(ALICE, ListPage(limit=2), Selection())
+    await asyncio.gather(*(store.list_heads(ALICE, ListPage(limit=2), Selection()) for _ in "ab"))
     await store.count(ALICE, Selection())
     await store.find_by_key("alice", "k")
     await store.delete(ALICE, session.id)

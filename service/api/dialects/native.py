@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -36,6 +37,7 @@ Skip = Annotated[Integer, Field(ge=0, le=MAX_SKIP)]
 Included = Literal["seq", "id", "created_at"]
 ANSWERED = "Chat reply generated successfully."
 CHAT_FAILED = "Failed to chat."
+MAX_KEPT_TIMES = 10_000
 
 
 # Shapes
@@ -153,6 +155,7 @@ def session_view(session: Session) -> dict[str, Any]:
     return {field: value for field, value in view.items() if value is not None}
 
 
+@lru_cache(MAX_KEPT_TIMES)
 def time_view(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

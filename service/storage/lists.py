@@ -1,0 +1,92 @@
+"""Lists of heads: those that are asked for at the same time go out as one command.
+
+What a command costs beside its work is more than the work of a short list (decision 0010).
+Lists that reach far or compare metadata may be slow, and go alone.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from service.domain.models import ListPage, Session
+from service.storage.decoded_heads import decoded
+from service.storage.driver import Database, Document, aggregated, undecoded
+from service.storage.errors import reading
+from service.storage.gather import Gatherer, Request
+from service.storage.indexes import SESSIONS, list_index
+
+MAX_REACH = 200
+MAX_BATCH = 50
+MAX_BATCH_HEADS = 2_000
+MAX_WAITING = 5_000
+
+
+class Asked(NamedTuple):
+    selected: Document
+    page: ListPage
+
+    @property
+    def reach(self) -> int:
+        """Return how many index entries the page is away from the beginning, at its end."""
+        return self.page.skip + self.page.limit
+
+    @property
+    def order(self) -> list[tuple[str, int]]:
+        direction = -1 if self.page.descending else 1
+        return [(self.page.sort_by.value, direction), ("_id", direction)]
+
+
+class HeadLists:
+    def __init__(self, database: Database, *, deadline_s: float) -> None:
+        self._sessions = undecoded(database, SESSIONS)
+        self._gatherer: Gatherer[Asked, list[Session]] = Gatherer(
+            self._find_batch,
+            max_batch=MAX_BATCH,
+            max_batch_bytes=MAX_BATCH_HEADS,
+            max_queue=MAX_WAITING,
+            deadline_s=deadline_s,
+        )
+
+    async def find(self, selected: Document, page: ListPage) -> list[Session]:
+        asked = Asked(selected, page)
+        if asked.reach > MAX_REACH or "metadata_terms" in selected:
+            return await self._find(asked)
+        return await self._gatherer.ask(asked, page.limit)
+
+    async def _find_batch(self, requests: Sequence[Request[Asked, list[Session]]]) -> None:
+        if len(requests) == 1:
+            requests[0].answer(await self._find(requests[0].asked))
+            return
+        pages: list[list[Session]] = [[] for _ in requests]
+        with reading():
+            found = await aggregated(self._sessions, _joined([r.asked for r in requests]))
+        for placed in found:
+            pages[placed["place"]].append(decoded(placed["head"]))
+        for request, page in zip(requests, pages, strict=True):
+            request.answer(page)
+
+    async def _find(self, asked: Asked) -> list[Session]:
+        selected, page = asked
+        with reading():
+            found = self._sessions.find(
+                selected, sort=asked.order, skip=page.skip, limit=page.limit
+            )
+            heads = await found.hint(list_index(selected, page.sort_by)).to_list()
+        return [decoded(head) for head in heads]
+
+
+def _joined(lists: Sequence[Asked]) -> list[Document]:
+    """Return the pipeline that finds all lists; each head comes with the place of its list."""
+    first, *others = [_pipeline(place, asked) for place, asked in enumerate(lists)]
+    unions = [{"$unionWith": {"coll": SESSIONS, "pipeline": other}} for other in others]
+    return [*first, *unions]
+
+
+def _pipeline(place: int, asked: Asked) -> list[Document]:
+    return [
+        {"$match": asked.selected},
+        {"$sort": dict(asked.order)},
+        # MongoDB refuses to skip nothing.
+        *([{"$skip": asked.page.skip}] if asked.page.skip else []),
+        {"$limit": asked.page.limit},
+        {"$replaceWith": {"place": {"$literal": place}, "head": "$$ROOT"}},
+    ]
