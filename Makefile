@@ -23,9 +23,9 @@ check: $(VENV)/.dev ## Lint, format check, strict types
 
 .PHONY: cover
 cover: $(VENV)/.dev clients ## All tests, with branch coverage and its bar
+	-@$(MAKE) --silent wrk
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=
-
 	$(BIN)/coverage report
 
 .PHONY: clients
