@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(
         30, gt=0, le=600, description="Time for the body of a request to arrive."
     )
+    send_timeout_s: float = Field(
+        30, gt=0, le=600, description="Time in which a client must take something of its answer."
+    )
     max_connections: int = Field(
         5000, ge=1, description="Most open connections of one process; more get 503."
     )

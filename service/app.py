@@ -140,6 +140,7 @@ def _receive_limits(settings: Settings) -> ReceiveLimits:
         max_header_lines=settings.max_header_lines,
         header_timeout_s=settings.header_timeout_s,
         body_timeout_s=settings.body_timeout_s,
+        send_timeout_s=settings.send_timeout_s,
         max_connections=settings.max_connections,
     )
 

@@ -4,6 +4,7 @@ Whoever crosses one gets one JSON answer, where that is still possible, and the 
 """
 
 import asyncio
+import socket
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -14,16 +15,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 # The colon, a space and the end of the line.
 LINE_OVERHEAD_BYTES = 4
 RETRY_AFTER_S = 1
+# What one connection may ask for at once; behind it waits memory, not work.
+MAX_PIPELINED = 100
 MALFORMED = "The request is not HTTP that this service understands."
 
 
 class ReceiveLimits(NamedTuple):
-    """`header_timeout_s` is for all of a head, `body_timeout_s` for all of the body behind it."""
+    """`header_timeout_s` is for all of a head, `body_timeout_s` for all of the body behind it.
+
+    After `send_timeout_s` in which a client took nothing of an answer, it gets no more of it.
+    """
 
     max_header_bytes: int
     max_header_lines: int
     header_timeout_s: float
     body_timeout_s: float
+    send_timeout_s: float
     max_connections: int
 
 
@@ -37,13 +44,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._begin_head()
         self._has_begun = False
-        self._has_just_begun = False
+        self._has_just_shown = False
         self._has_just_ended = False
 
     # What the transport calls
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._limit_sending(transport.get_extra_info("socket"))
         if len(self.connections) > self.limits.max_connections:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The service has too many connections.")
         else:
@@ -56,15 +64,16 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        self._has_just_begun = self._has_just_ended = False
+        self._has_just_shown = self._has_just_ended = False
         super().data_received(data)
         if self._has_just_ended or self.transport.is_closing():
             self._clear_deadline()
             return
         if self._deadline is None:
             self._set_deadline(self._time_s)
-        if self._is_in_head and not self._has_just_begun:
-            # The parser shows a line when it is complete, and this one may be without end.
+        if not self._has_just_shown:
+            # The parser shows a line when it is complete, and this one may be without end: one of
+            # the head, the length of a chunk or a line behind the last chunk.
             self._unseen_bytes += len(data)
             if self._unseen_bytes > self.limits.max_header_bytes:
                 self._refuse_head()
@@ -74,7 +83,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._begin_head()
-        self._has_begun = self._has_just_begun = True
+        self._has_begun = self._has_just_shown = True
         self._has_just_ended = False
 
     def on_url(self, url: bytes) -> None:
@@ -87,12 +96,18 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._is_in_head = False
         self._clear_deadline()
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self.transport.close()
         if not self.transport.is_closing():
             super().on_headers_complete()
+        # Not before: where the head makes no sense, the request before is still the last one.
+        self._is_in_head = False
+        self._unseen_bytes = 0
 
     def on_body(self, body: bytes) -> None:
+        self._has_just_shown = True
+        self._unseen_bytes = 0
         if not self.transport.is_closing():
             super().on_body(body)
 
@@ -106,6 +121,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(HTTPStatus.BAD_REQUEST, MALFORMED)
 
     # Bounds
+
+    def _limit_sending(self, connection: socket.socket) -> None:
+        """Let the kernel end the connection of a client that takes nothing of its answer.
+
+        It alone sees what the client takes, and goes on after we have closed.
+        """
+        timeout_ms = round(self.limits.send_timeout_s * 1000)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
 
     def _begin_head(self) -> None:
         self._is_in_head = True
@@ -148,9 +171,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _may_answer(self) -> bool:
         """Say whether the client would take an answer for that to what it sends now."""
-        if not self._is_in_head:
-            return not self.cycle.response_started
-        return not (self._is_answering() and self.cycle.response_started)
+        if self._is_in_head:
+            return not self._is_answering()
+        return not self.pipeline and not self.cycle.response_started
 
     def _refuse_head(self) -> None:
         self._refuse(

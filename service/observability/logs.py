@@ -45,6 +45,8 @@ def write_logs(level: str) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(OURS).setLevel(level.upper())
+    # Uvicorn warns of every request that is not HTTP: anybody could fill the logs with them.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def _event(record: logging.LogRecord) -> str:

@@ -1,51 +1,31 @@
 """The running service against clients that send too much, or too slowly, over real sockets."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, NamedTuple
-from uuid import uuid4
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 
-from service.auth.mint import mint
-from tests.api.asking import SECRET
-from tests.running import run_service
+from tests.security.sockets import (
+    REQUEST,
+    TOKEN,
+    answer_to,
+    connected,
+    is_closed,
+    listening,
+    read_answer,
+    send,
+)
 
-HOST = "127.0.0.1"
 HEADER_TIMEOUT_S, BODY_TIMEOUT_S = 1, 2
 MAX_HEADER_BYTES, MAX_HEADER_LINES = 64 * 1024, 100
-SLOW_SOCKETS = 1000
 MAX_CONNECTIONS = 20
-GIVE_UP_S = 15
-REQUEST = b"GET /health HTTP/1.1\r\nHost: service\r\n"
 POST = b"POST /session HTTP/1.1\r\nHost: service\r\nContent-Length: 100\r\n\r\n"
-TOKEN = mint(SECRET, user_id="ann", scopes=(), lifetime_s=86400)
 AUTHORIZED_POST = (
     b"POST /session/ HTTP/1.1\r\nHost: service\r\nContent-Length: 100\r\n"
     b"Content-Type: application/json\r\nAuthorization: Bearer " + TOKEN.encode() + b"\r\n\r\n"
 )
 LINE_OVERHEAD_BYTES = 4
-
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: Any
-
-
-@contextmanager
-def listening(mongo_url: str, **settings: str) -> Iterator[int]:
-    common = {
-        "SESSIONS_MONGO_URL": mongo_url,
-        "SESSIONS_MONGO_DATABASE": f"sockets_{uuid4().hex}",
-        "SESSIONS_JWT_SECRET": SECRET,
-    }
-    with run_service(**common, **settings) as service:
-        yield int(service.url.rpartition(":")[2])
 
 
 @pytest.fixture(scope="module")
@@ -56,43 +36,6 @@ def port(mongo_url: str) -> Iterator[int]:
         SESSIONS_BODY_TIMEOUT_S=str(BODY_TIMEOUT_S),
     ) as port:
         yield port
-
-
-@asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Connection]:
-    reader, writer = await asyncio.open_connection(HOST, port)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-
-
-async def send(writer: asyncio.StreamWriter, data: bytes) -> None:
-    writer.write(data)
-    await writer.drain()
-
-
-async def read_answer(reader: asyncio.StreamReader) -> Answer:
-    async with asyncio.timeout(GIVE_UP_S):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        first, *lines = head.strip().split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Answer(int(first.split()[1]), headers, json.loads(body) if body else None)
-
-
-async def answer_to(port: int, data: bytes) -> Answer:
-    async with connected(port) as (reader, writer):
-        await send(writer, data)
-        return await read_answer(reader)
-
-
-async def is_closed(reader: asyncio.StreamReader) -> bool:
-    async with asyncio.timeout(GIVE_UP_S):
-        try:
-            return await reader.read() == b""
-        except ConnectionResetError:
-            return True
 
 
 def head_of(size_bytes: int) -> bytes:
@@ -157,14 +100,6 @@ async def test_refusals_are_json_and_end_the_connection(port: int) -> None:
         assert answer.headers["x-request-id"]
         assert "server" not in answer.headers
         assert await is_closed(reader)
-
-
-@pytest.mark.parametrize("junk", [b"junk\r\n\r\n", b"GET /\x00 HTTP/1.1\r\n\r\n", b"\x16\x03\x01"])
-async def test_what_is_not_http_is_400(port: int, junk: bytes) -> None:
-    answer = await answer_to(port, junk)
-
-    assert answer.status == 400
-    assert answer.body.keys() == {"message", "error"}
 
 
 async def test_a_head_that_drips_is_408_when_its_time_is_up(port: int) -> None:
@@ -236,21 +171,6 @@ async def test_requests_sent_at_once_on_one_connection_are_all_answered(port: in
         statuses = [(await read_answer(reader)).status for _ in range(20)]
 
     assert statuses == [200] * 20
-
-
-async def test_a_thousand_slow_sockets_keep_nobody_waiting_and_are_closed(port: int) -> None:
-    async with AsyncExitStack() as stack:
-        opening = (stack.enter_async_context(connected(port)) for _ in range(SLOW_SOCKETS))
-        slow = []
-        for each in opening:
-            slow.append(await each)
-            await send(slow[-1][1], b"GET / HTTP/1.1\r\nX-")
-
-        healthy = [(await answer_to(port, REQUEST + b"\r\n")).status for _ in range(50)]
-        answers = await asyncio.gather(*(read_answer(reader) for reader, _ in slow))
-
-    assert healthy == [200] * 50
-    assert {answer.status for answer in answers} == {408}
 
 
 async def test_one_connection_too_many_is_503_with_retry_after(mongo_url: str) -> None:

@@ -1,0 +1,36 @@
+"""Clients that send a byte of a request's head now and then, in a process of their own.
+
+Run with a port and how many: says on stdout when all are connected, and goes on until stdin ends.
+"""
+
+import asyncio
+import random
+import sys
+
+PAUSE_S = 0.5
+HEAD = b"GET / HTTP/1.1\r\nX-"
+
+
+async def drip(port: int, connected: asyncio.Semaphore) -> None:
+    while True:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEAD)
+        connected.release()
+        while not writer.is_closing():
+            await asyncio.sleep(random.uniform(0, 2 * PAUSE_S))
+            writer.write(b"x")
+
+
+async def main(port: int, count: int) -> None:
+    connected = asyncio.Semaphore(0)
+    async with asyncio.TaskGroup() as group:
+        clients = [group.create_task(drip(port, connected)) for _ in range(count)]
+        for _ in clients:
+            await connected.acquire()
+        print("connected", flush=True)  # noqa: T201  This is what the test waits for.
+        await asyncio.to_thread(sys.stdin.read)
+        for client in clients:
+            client.cancel()
+
+
+asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))
