@@ -7,27 +7,42 @@ import os
 import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from config.secret_files import with_secrets_from_files
+from config.variables import PREFIX, refuse_service_url, refuse_unknown
 
 HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 MIN_HMAC_SECRET_BYTES = 32
 # For so long an append may go on from a head its process knows, without reading it again.
 HEADS_KNOWN_FOR_S = 30
 _ORIGIN = re.compile(r"https?://[^/\s*?#@]+")
-Port = Annotated[int, Field(ge=0, le=65535)]
+Port = Annotated[int, BeforeValidator(refuse_service_url), Field(ge=0, le=65535)]
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="SESSIONS_", env_file=".env", frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     host: str = Field("127.0.0.1", description="Address the service listens on.")
     port: Port = Field(8000, description="Port the service listens on; 0 takes a free one.")
-    metrics_port: int | None = Field(
+    metrics_port: Annotated[int, BeforeValidator(refuse_service_url)] | None = Field(
         None,
         ge=1,
         le=65535,
@@ -92,6 +107,9 @@ class Settings(BaseSettings):
     mongo_url: SecretStr | None = Field(
         None, description="MongoDB to use. Unset: an embedded one, for development and tests."
     )
+    mongo_url_file: Path | None = Field(
+        None, description="File that holds `SESSIONS_MONGO_URL`, instead of it."
+    )
     mongo_database: str = Field(
         "sessions", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="Name of the database."
     )
@@ -117,6 +135,9 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr | None = Field(
         None, description="Shared secret of HS256/384/512 tokens, 32 bytes or more."
     )
+    jwt_secret_file: Path | None = Field(
+        None, description="File that holds `SESSIONS_JWT_SECRET`, instead of it."
+    )
     jwt_public_key_file: Path | None = Field(
         None, description="PEM file with the public key of RS*, PS* or ES* tokens."
     )
@@ -139,6 +160,9 @@ class Settings(BaseSettings):
         description="OpenAI-compatible API of the chat model, up to its `/v1`. Unset: no chat.",
     )
     llm_api_key: SecretStr | None = Field(None, description="Key of that API.")
+    llm_api_key_file: Path | None = Field(
+        None, description="File that holds `SESSIONS_LLM_API_KEY`, instead of it."
+    )
     llm_model: str | None = Field(None, description="Model that answers where a chat names none.")
     llm_timeout_s: float = Field(
         60, gt=0, le=600, description="Deadline of one model call, retries and stream included."
@@ -151,6 +175,26 @@ class Settings(BaseSettings):
         description="Index messages by their words, so that chats find earlier ones. "
         "Makes appends dearer.",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  Pydantic's name.
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        for source in (env_settings, dotenv_settings):
+            if isinstance(source, EnvSettingsSource | DotEnvSettingsSource):
+                refuse_unknown(source.env_vars, list(settings_cls.model_fields))
+        return init_settings, env_settings, dotenv_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_from_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        secrets = (name for name in cls.model_fields if f"{name}_file" in cls.model_fields)
+        return with_secrets_from_files(values, secrets)
 
     @field_validator("jwt_algorithms", "trusted_proxies", "cors_origins", mode="before")
     @classmethod

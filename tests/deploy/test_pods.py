@@ -145,13 +145,34 @@ def test_every_secret_that_is_read_is_in_the_example(overlay: str) -> None:
     there = {(s["metadata"]["name"], key) for s in examples for key in s["stringData"]}
 
     read = {
-        (ref["name"], ref["key"])
-        for _, one in containers(overlay)
-        for variable in one.get("env", [])
-        if (ref := variable.get("valueFrom", {}).get("secretKeyRef"))
+        (secret["secretName"], item["key"])
+        for workload in workloads(overlay)
+        for secret in secrets_of(workload)
+        for item in secret.get("items", [])
     }
 
+    assert len(read) >= 2
     assert read <= there
+
+
+def test_no_secret_is_in_an_environment(overlay: str) -> None:
+    variables = [v for _, one in containers(overlay) for v in one.get("env", [])]
+
+    assert not any("secretKeyRef" in variable.get("valueFrom", {}) for variable in variables)
+
+
+def test_the_files_that_settings_name_are_mounted_from_secrets(overlay: str) -> None:
+    for workload, one in containers(overlay):
+        files = {
+            f"{mount['mountPath']}/{item['path']}"
+            for mount in one["volumeMounts"]
+            for secret in secrets_of(workload, mount["name"])
+            for item in secret.get("items", [])
+        }
+        named = {v["value"] for v in one.get("env", []) if v["name"].endswith("_FILE")}
+
+        assert named <= files
+        assert bool(named) == one["image"].startswith("session-service")
 
 
 def test_no_secret_is_part_of_the_manifests(overlay: str) -> None:
@@ -186,6 +207,14 @@ def test_replicas_are_spread_over_zones_and_nodes(overlay: str) -> None:
 
 def deployment(overlay: str) -> Manifest:
     return the(overlay, "Deployment", "session-service")
+
+
+def secrets_of(workload: Manifest, volume: str | None = None) -> list[dict[str, Any]]:
+    return [
+        v["secret"]
+        for v in pod(workload)["volumes"]
+        if "secret" in v and volume in {None, v["name"]}
+    ]
 
 
 def probes(one: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from tests.deploy.manifests import DEPLOYED, containers, settings_of
 
 # What the manifests leave at its default, and why.
 LEFT_OUT = {
+    "SESSIONS_MONGO_URL": "It comes from a file.",
+    "SESSIONS_JWT_SECRET": "It comes from a file.",
+    "SESSIONS_LLM_API_KEY": "It comes from a file.",
     "SESSIONS_HOST": "The image says it.",
     "SESSIONS_TRACES_URL": "The image is built without the extra that sends traces.",
     "SESSIONS_MONGO_DRIVER": "The default is the one that is given; moving is a decision.",
