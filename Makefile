@@ -22,7 +22,7 @@ check: $(VENV)/.dev ## Lint, format check, strict types
 	$(BIN)/mypy
 
 .PHONY: cover
-cover: $(VENV)/.dev clients ## All tests, with branch coverage and its bar
+cover: $(VENV)/.dev clients $(VENV)-sbom/.cyclonedx ## All tests, with branch coverage and its bar
 	-@$(MAKE) --silent wrk
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=
@@ -74,15 +74,27 @@ $(VENV)-peers/.installed: locks/peers.txt | $(VENV)/bin/pip
 	@$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
+.PHONY: sbom
+sbom: $(VENV)-sbom/.cyclonedx ## List what the image installs, as CycloneDX in sbom.cdx.json
+	@$(VENV)-sbom/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-file sbom.cdx.json locks/runtime.txt
+
+$(VENV)-sbom/.cyclonedx: locks/sbom.txt | $(VENV)/bin/pip
+	@$(PYTHON) -m venv --clear $(VENV)-sbom
+	@echo '*' > $(VENV)-sbom/.gitignore
+	@$(VENV)-sbom/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
 .PHONY: lock
-lock: $(VENV)/.dev ## Resolve the locks anew from pyproject.toml
-	$(call compile,runtime,)
-	$(call compile,serve,--extra embedded --group build)
-	$(call compile,dev,--extra embedded --group dev)
-	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
-	  --custom-compile-command 'make lock' --group build -o locks/build.txt
-	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
-	  --custom-compile-command 'make lock' --group policy -o locks/policy.txt
+lock: $(VENV)/.dev ## Resolve all locks anew, from pyproject.toml and bench/peers.in
+	$(call compile,runtime,pyproject.toml)
+	$(call compile,serve,--extra embedded --group build pyproject.toml)
+	$(call compile,dev,--extra embedded --group dev pyproject.toml)
+	$(call compile,build,--group build)
+	$(call compile,policy,--group policy)
+	$(call compile,sbom,--group sbom)
+	$(call compile,client-julep,--group client-julep)
+	$(call compile,peers,bench/peers.in)
 
 .PHONY: clean
 clean: ## Remove what the other targets made (the data folder stays)
@@ -111,6 +123,6 @@ define install
 endef
 define compile
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
-	  --custom-compile-command 'make lock' $(2) pyproject.toml -o locks/$(1).txt
+	  --custom-compile-command 'make lock' $(2) -o locks/$(1).txt
 
 endef
