@@ -114,7 +114,7 @@ JULEP = {
     f"GET {ONE}/messages": Row(READ_404, sees=READERS),
     f"POST {ONE}/messages": Row((201, 404, 404, 404, 201, 401, 401), changes=OWNERS, body=MESSAGE),
     f"GET {ONE}/tools": Row(READ_404, sees=READERS),
-    f"GET {ONE}/suggestions": Row(READ_404),
+    f"GET {ONE}/suggestions": Row(READ_404, sees=READERS),
     f"POST {ONE}/chat": Row(WRITE_404, changes=OWNERS, body={"messages": [MESSAGE]}),
 }
 
@@ -141,3 +141,22 @@ MATRIX = {
     **JULEP,
     **OPS,
 }
+
+# The same routes, asked for more than their rows above ask.
+STREAMED = {"stream": True}
+VARIANTS = [
+    ("HEAD /history/{session_id}", Row(READ_403)),
+    ("GET /history/{session_id}", Row(READ_403, sees=READERS, query="include=seq,id,created_at")),
+    ("GET /get_by_agent/{agent_id:path}", Row(OWN, sees=READERS, query="sort_by=last_active")),
+    ("POST /create", Row((409, 200, 200, 200, 200, 401, 401), query="agent_id={agent}&key={key}")),
+    (
+        "POST /chat/{session_id}",
+        Row(WRITE_403, changes=OWNERS, body={"content": "Hello", **STREAMED}),
+    ),
+    (f"POST {ONE}/chat", Row(WRITE_404, changes=OWNERS, body={"messages": [MESSAGE], **STREAMED})),
+    ("GET /session/", Row(OWN, query="user_id={owner}&skip=1")),
+    ("POST /user/", Row(WRITE_403, sees=OWNERS, body={"external_id": "{owner}", "x": 1})),
+    ("GET /sessions", Row(OWN, sees="owner", query="metadata_filter={{secret}}")),
+    ("DELETE /api/v1/sessions", Row(OWN, changes="owner", query="prefix=key-")),
+]
+ASKED = [*MATRIX.items(), *VARIANTS]

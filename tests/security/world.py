@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
@@ -15,6 +16,15 @@ from tests.security.matrix import Row
 
 CANARY = "canary-7d793037a076"
 TOOL = {"type": "function", "function": {"name": "search", "description": CANARY}}
+SECRETS = {"secret": CANARY}
+CALL = {"id": "c1", "type": "function", "function": {"name": "search", "arguments": CANARY}}
+MESSAGES: list[dict[str, Any]] = [
+    {"role": "user", "content": [{"type": "text", "text": CANARY}], "metadata": {"a": CANARY}},
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "content": CANARY, "tool_call_id": "c1", "name": CANARY},
+    # The demo's model repeats it, and in the second line suggestions are found.
+    {"role": "user", "content": f"Hello\nuser: {CANARY}"},
+]
 
 
 @dataclass
@@ -46,6 +56,7 @@ class World:
             "{agent}": self.agent,
             "{key:key}": self.key,
             "{key}": self.key,
+            "{{secret}}": quote(json.dumps(SECRETS)),
         }.items():
             template = template.replace(name, value)
         return template
@@ -89,11 +100,11 @@ async def new_world(client: httpx2.AsyncClient) -> World:
     owner = Api(client, f"a-{uuid4().hex}")
     world = World(client, owner, agent=f"agent-{uuid4().hex}", key=f"key-{uuid4().hex}")
     world.session_id = await owner.create(world.agent, key=world.key, title=CANARY)
-    await owner.say(world.session_id, CANARY)
-    secret = {"secret": CANARY}
-    settings = {"situation": CANARY, "metadata": secret, "tools": [TOOL]}
+    for message in MESSAGES:
+        assert (await owner.update(world.session_id, message)).status_code == 200
+    settings = {"situation": CANARY, "metadata": SECRETS, "tools": [TOOL]}
     await _done(owner, "PATCH", f"/sessions/{world.session_id}", settings)
-    await _done(owner, "POST", "/user/", {"external_id": owner.user_id, "user_metadata": secret})
+    await _done(owner, "POST", "/user/", {"external_id": owner.user_id, "user_metadata": SECRETS})
     return world
 
 

@@ -1,0 +1,54 @@
+"""What only the service sets, nobody sets by naming it in a body."""
+
+from typing import Any
+
+import pytest
+
+from service.descriptions import DESCRIBED
+from service.domain.models import Message, NewMessage, NewSession, Session
+from service.routes import ENDPOINTS
+from tests.security.matrix import MATRIX
+from tests.security.world import World
+
+PLANTED = ("planted-9e107d9d", "987654321", "1987-06-05")
+TEXT, NUMBER, TIME = "planted-9e107d9d", 987654321, "1987-06-05T04:03:02Z"
+# Fields of answers, of stored documents and of other systems.
+FIELDS: dict[str, Any] = {
+    **dict.fromkeys(("_id", "id", "session_id", "owner", "user_id", "developer_id"), TEXT),
+    **dict.fromkeys(("agent_id", "key", "title", "preview", "summary", "client_key"), TEXT),
+    **dict.fromkeys(("scope", "scopes", "roles", "status", "kind", "deleting"), TEXT),
+    **dict.fromkeys(("seq", "start", "end", "message_count", "version", "shard"), NUMBER),
+    **dict.fromkeys(("created_at", "updated_at", "last_active", "deleted_at", "timestamp"), TIME),
+    "is_admin": True,
+}
+BODIES = [
+    (endpoint, row, DESCRIBED[handler].body)
+    for endpoint, row in MATRIX.items()
+    for method, path, handler in ENDPOINTS
+    if endpoint == f"{method} {path}" and row.body
+]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "row", "shape"), BODIES, ids=[endpoint for endpoint, _, _ in BODIES]
+)
+async def test_fields_a_body_does_not_have_change_nothing(
+    world: World, endpoint: str, row: Any, shape: Any
+) -> None:
+    taken = {field.alias or name for name, field in shape.model_fields.items()}
+    extra = {name: value for name, value in FIELDS.items() if name not in taken}
+
+    answer = await world.ask("owner", endpoint, row._replace(body={**row.body, **extra}))
+    kept = "\n".join(await world.kept())
+
+    refuses = shape.model_config.get("extra") == "forbid"
+    assert answer.status_code == (422 if refuses else row.statuses[0])
+    assert [planted for planted in PLANTED if planted in answer.text + kept] == []
+
+
+def test_what_comes_in_has_shapes_of_its_own() -> None:
+    shapes = {shape for d in DESCRIBED.values() for shape in (d.body, d.query) if shape}
+
+    assert len(shapes) > len(BODIES) / 2
+    for ours in (Session, Message, NewSession, NewMessage):
+        assert [shape for shape in shapes if issubclass(shape, ours)] == []
