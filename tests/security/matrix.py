@@ -157,6 +157,6 @@ VARIANTS = [
     ("GET /session/", Row(OWN, query="user_id={owner}&skip=1")),
     ("POST /user/", Row(WRITE_403, sees=OWNERS, body={"external_id": "{owner}", "x": 1})),
     ("GET /sessions", Row(OWN, sees="owner", query="metadata_filter={{secret}}")),
-    ("DELETE /api/v1/sessions", Row(OWN, changes="owner", query="prefix=key-")),
+    ("DELETE /api/v1/sessions", Row(OWN, sees="owner", changes="owner", query="prefix=key-")),
 ]
 ASKED = [*MATRIX.items(), *VARIANTS]
