@@ -6,12 +6,13 @@ What is sent for honest values says which keys the commands may have, and where.
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import httpx2
 import pytest
+from pydantic import BaseModel
 
 from config.settings import Settings
 from service.api.windows import EncodedWindows
@@ -32,7 +33,7 @@ from tests.storage.mongo_commands import SentCommands
 
 PAYLOADS = payloads()
 # Each parameter gets every eighth payload, and the next one gets the next ones: together all.
-# INJECTION_STRIDE=1 gives all to each, in four minutes.
+# INJECTION_STRIDE=1 gives all to each, in some minutes.
 STRIDE = int(os.environ.get("INJECTION_STRIDE", "8"))
 ROWS = [row for row in (*NATIVE, *PYSPUR, *KEYED, *JULEP) if DESCRIBED[row.handler].status != 307]
 HONEST = (
@@ -62,6 +63,14 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
     "/sessions/{session_id:uuid}/messages": {"role": "user", "content": "Hello"},
     "/sessions/{session_id:uuid}/chat": {"messages": [{"role": "user", "content": "Hello"}]},
 }
+# What stands around a payload that is put deeper into a body; what is a list there, is one here.
+GOOD_INNER: dict[str, Any] = {
+    "messages": [{"role": "user", "content": "Hello"}],
+    "tools": TOOLS,
+    "tool_choice": TOOLS[0],
+    "function": {"name": "search"},
+    "response_format": {"type": "text"},
+}
 GOOD_QUERIES = {"/create": {"agent_id": "a"}, "/session/test/": {"workflow_id": "a"}}
 
 
@@ -83,10 +92,37 @@ def places() -> Iterator[Place]:
             yield Place(row, "path", part.partition("}")[0])
         for name in described.query.model_fields if described.query else ():
             yield Place(row, "query", name)
-        for name, field in (described.body.model_fields if described.body else {}).items():
-            yield Place(row, "body", field.alias or name)
         if described.body:
+            yield from (Place(row, "body", path) for path in fields_of(described.body))
             yield Place(row, "body", "a field nobody knows")
+            yield Place(row, "header", "Idempotency-Key")
+
+
+def fields_of(shape: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Yield the fields of a shape, and those of the shapes in it behind a dot."""
+    for name, field in shape.model_fields.items():
+        path = f"{above}{field.alias or name}"
+        yield path
+        for inner in shapes_in(field.annotation):
+            yield from fields_of(inner, f"{path}.")
+
+
+def shapes_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from shapes_in(part)
+
+
+def placed(good: dict[str, Any], path: str, payload: Any) -> dict[str, Any]:
+    """Return the object with the payload at this path."""
+    name, _, rest = path.partition(".")
+    if not rest:
+        return {**good, name: payload}
+    inner = GOOD_INNER[name]
+    if isinstance(inner, list):
+        return {**good, name: [placed(inner[0], rest, payload)]}
+    return {**good, name: placed(inner, rest, payload)}
 
 
 class Target:
@@ -124,12 +160,15 @@ class Target:
             # The second is how some frameworks are told to make an object of it.
             query |= {place.name: text, f"{place.name}[$ne]": text}
         if place.kind == "body":
-            body[place.name] = payload
+            body = placed(body, place.name, payload)
+        headers = {b"Content-Type": b"application/json"}
+        if place.kind == "header":
+            headers[place.name.encode()] = text.encode(errors="replace")
         answer = await self.owner.ask(
             place.row.method,
             f"{path}?{urlencode(query)}",
             content=json.dumps(body) if DESCRIBED[place.row.handler].body else None,
-            headers={"Content-Type": "application/json"},
+            headers=headers,
         )
         return answer.status_code
 
@@ -195,7 +234,11 @@ async def target(mongo_url: str) -> AsyncIterator[Target]:
 
 
 def test_there_are_at_least_200_different_payloads() -> None:
-    assert len({repr(payload) for payload in PAYLOADS}) >= 200
+    count = len({repr(payload) for payload in PAYLOADS})
+
+    asked = sum(len(PAYLOADS[n % STRIDE :: STRIDE]) for n, _ in enumerate(places()))
+    print(f"{count} payloads, {len(list(places()))} places, {asked} requests")  # noqa: T201  For -s.
+    assert count >= 200
 
 
 async def test_the_witness_sees_the_operators_of_honest_requests(target: Target) -> None:
