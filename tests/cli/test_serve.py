@@ -173,6 +173,9 @@ def test_a_taken_port_is_named() -> None:
         ({"SESSIONS_JWT_SECRET": SECRET, "SESSIONS_JWKS_URL": "https://h"}, "Set only one of"),
         ({"SESSIONS_MONGO_URL": "mongodb://h"}, "set one of them: beside SESSIONS_MONGO_URL"),
         ({"SESSIONS_JWT_SECRET": "short"}, "SESSIONS_JWT_SECRET: must be 32 bytes or longer"),
+        ({"SESSIONS_JWT_SECRET_FILE": "/not/there"}, "SESSIONS_JWT_SECRET_FILE: cannot read"),
+        ({"SESSIONS_JWT_AUDIENCES": "us"}, "SESSIONS_JWT_AUDIENCES is no setting; did you mean"),
+        ({"SESSIONS_PORT": "tcp://10.0.0.7:80"}, "Set enableServiceLinks: false"),
         (
             {"SESSIONS_JWT_SECRET": SECRET, "SESSIONS_MONGO_URL": "mongodb://u:hush@h/x/y@h"},
             "SESSIONS_MONGO_URL: must look like",
