@@ -193,10 +193,7 @@ async def test_a_body_that_is_announced_too_large_is_refused_before_it_is_read(
 
 @pytest.fixture(scope="module")
 def app_without_database() -> Starlette:
-    limit = 1_000_000
-    return create_app(
-        Settings(_env_file=None, jwt_secret=SECRET, keyed_requests_per_minute=limit), demo=True
-    )
+    return create_app(Settings(_env_file=None, jwt_secret=SECRET), demo=True)
 
 
 async def test_the_largest_message_that_may_be_is_stored(world: World) -> None:

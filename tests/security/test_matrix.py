@@ -21,5 +21,6 @@ async def test_each_caller_may_do_what_the_matrix_says(
     answer = await world.ask(who, endpoint, row)
 
     assert answer.status_code == row.statuses[WHO.index(who)], answer.text
+    assert ("www-authenticate" in answer.headers) == (answer.status_code == 401)
     assert bool(world.told(endpoint, row, answer.text)) == row.may_see(who), answer.text
     assert (await world.kept() != before) == row.may_change(who)
