@@ -177,11 +177,14 @@ async def test_one_connection_too_many_is_503_with_retry_after(mongo_url: str) -
     with listening(mongo_url, SESSIONS_MAX_CONNECTIONS=str(MAX_CONNECTIONS)) as port:
         async with AsyncExitStack() as stack:
             for _ in range(MAX_CONNECTIONS):
-                await stack.enter_async_context(connected(port))
+                last, sender = await stack.enter_async_context(connected(port))
 
             async with connected(port) as (reader, _):
                 answer = await read_answer(reader)
+            await send(sender, REQUEST + b"\r\n")
+            answer_to_the_last = await read_answer(last)
 
+    assert answer_to_the_last.status == 200
     assert answer.status == 503
     assert answer.headers["retry-after"] == "1"
     assert answer.body.keys() == {"message", "error"}
