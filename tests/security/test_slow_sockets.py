@@ -24,7 +24,7 @@ from tests.security.sockets import (
 
 ROOT = Path(__file__).parents[2]
 SLOW_SOCKETS = 1000
-ROUNDS, MOST_ROUNDS, REQUESTS = 4, 12, 400
+ROUNDS, MOST_ROUNDS, REQUESTS = 5, 20, 200
 MOST_TIMES_SLOWER = 2
 TIMEOUT_S = 1
 READ = b"GET /get_all/ann HTTP/1.1\r\nHost: service\r\nAuthorization: Bearer " + TOKEN.encode()
