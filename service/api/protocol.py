@@ -99,6 +99,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._clear_deadline()
         if len(self.pipeline) >= MAX_PIPELINED:
             self.transport.close()
+        elif not self._names_its_host():
+            self._refuse(HTTPStatus.BAD_REQUEST, "HTTP/1.1 wants exactly one Host header.")
         if not self.transport.is_closing():
             super().on_headers_complete()
         # Not before: where the head makes no sense, the request before is still the last one.
@@ -121,6 +123,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(HTTPStatus.BAD_REQUEST, MALFORMED)
 
     # Bounds
+
+    def _names_its_host(self) -> bool:
+        """Say whether nobody on the way can have read another host than we do: RFC 9112, 3.2."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        return hosts == 1 or (hosts == 0 and self.parser.get_http_version() != "1.1")
 
     def _limit_sending(self, connection: socket.socket) -> None:
         """Let the kernel end the connection of a client that takes nothing of its answer.

@@ -33,6 +33,8 @@ JUNK = {
     "a folded line": REQUEST + b"X: a\r\n b" + END,
     "a space before the colon": REQUEST + b"X : a" + END,
     "NUL in a header": REQUEST + b"X: a\x00b" + END,
+    "no host": b"GET /health HTTP/1.1" + END,
+    "two hosts": REQUEST + b"Host: elsewhere" + END,
     "two lengths": POST + b"Content-Length: 5\r\nContent-Length: 6" + END + b"hello",
     "a length and chunks": POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked" + END,
     "a negative length": POST + b"Content-Length: -1" + END,
@@ -83,6 +85,10 @@ async def test_what_has_no_end_within_a_body_ends_the_connection(port: int, endl
         answer = await ends(reader)
 
         assert answer.count(b"HTTP/1.1 ") <= 1
+
+
+async def test_http_1_0_needs_no_host(port: int) -> None:
+    assert (await answer_to(port, b"GET /health HTTP/1.0" + END)).status == 200
 
 
 async def test_junk_behind_a_request_does_not_take_the_place_of_its_answer(port: int) -> None:
