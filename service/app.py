@@ -42,7 +42,12 @@ from service.llm.templates import SandboxedTemplates
 from service.observability.health import Readiness
 from service.observability.logs import write_logs
 from service.observability.observer import observer_for
-from service.observability.watching import MeasuredModel, Sampler
+from service.observability.watching import (
+    MeasuredModel,
+    Sampler,
+    count_key_set,
+    measured_sweep,
+)
 from service.routes import DIALECT_OF_PATH, routes
 from service.storage import driver
 from service.storage.driver import Database
@@ -122,7 +127,7 @@ def create_app(
     app.state.settings = settings
     app.state.readiness = readiness
     app.state.metrics_folder = metrics_folder
-    app.state.authenticator = authenticator_for(settings)
+    app.state.authenticator = authenticator_for(settings, when_asked=count_key_set)
     app.state.started_s = time.monotonic()
     app.state.keyed_limits = RateLimits(
         settings.keyed_requests_per_minute, settings.trusted_proxies
@@ -281,7 +286,7 @@ async def _prepare_and_sweep(store: MongoSessionStore, settings: Settings) -> No
         await asyncio.sleep(PREPARE_PAUSE_S)
     grace = timedelta(seconds=settings.delete_grace_s)
     while True:
-        await _unless_away(store.sweep(begun_before=utc_now() - grace))
+        await _unless_away(measured_sweep(store, begun_before=utc_now() - grace))
         await asyncio.sleep(settings.sweep_interval_s)
 
 

@@ -12,6 +12,8 @@ from uuid import uuid4
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.observability.metrics import HTTP_REFUSED
+
 # The colon, a space and the end of the line.
 LINE_OVERHEAD_BYTES = 4
 RETRY_AFTER_S = 1
@@ -192,6 +194,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _refuse(self, status: HTTPStatus, problem: str) -> None:
         if self.transport.is_closing():
             return
+        HTTP_REFUSED.labels(str(status.value)).inc()
         if self._may_answer():
             self.transport.write(_answer(status, problem))
         self.transport.close()

@@ -7,14 +7,18 @@ from service.auth.algorithms import Family, family_of
 from service.auth.claims import ClaimRules
 from service.auth.errors import ConfigurationError
 from service.auth.hmac_secret import checked_secret
-from service.auth.jwks import JwksKeys
+from service.auth.jwks import JwksKeys, WhenAsked, unwatched
 from service.auth.keys import Key, KeySource, OneKey
 from service.auth.pem import public_key_from
 from service.auth.tokens import Authenticator, Clock
 
 
-def authenticator_for(settings: Settings, *, clock: Clock = time.time) -> Authenticator:
+def authenticator_for(
+    settings: Settings, *, clock: Clock = time.time, when_asked: WhenAsked = unwatched
+) -> Authenticator:
     """Return the authenticator; a key set is not fetched before the first token.
+
+    `when_asked` is told of each fetch of a key set.
 
     Raises:
         ConfigurationError: tokens could not be checked, or not safely.
@@ -27,10 +31,11 @@ def authenticator_for(settings: Settings, *, clock: Clock = time.time) -> Authen
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
     )
-    return Authenticator(_keys(settings, algorithms), algorithms, rules, clock=clock)
+    keys = _keys(settings, algorithms, when_asked)
+    return Authenticator(keys, algorithms, rules, clock=clock)
 
 
-def _keys(settings: Settings, algorithms: tuple[str, ...]) -> KeySource:
+def _keys(settings: Settings, algorithms: tuple[str, ...], when_asked: WhenAsked) -> KeySource:
     family = family_of(algorithms)
     if settings.jwt_secret is not None:
         return _one_key(Key(checked_secret(settings.jwt_secret.get_secret_value())), algorithms)
@@ -41,7 +46,7 @@ def _keys(settings: Settings, algorithms: tuple[str, ...]) -> KeySource:
             raise ConfigurationError(
                 "SESSIONS_JWT_ALGORITHMS", "must be RS*, PS* or ES* beside SESSIONS_JWKS_URL."
             )
-        return JwksKeys(settings.jwks_url, family)
+        return JwksKeys(settings.jwks_url, family, when_asked=when_asked)
     raise ConfigurationError(
         "SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY_FILE or SESSIONS_JWKS_URL",
         "set one of them: without a key no token can be checked.",

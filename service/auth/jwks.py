@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from ipaddress import ip_address
 from ssl import SSLContext
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
@@ -27,6 +27,14 @@ _VARIABLE = "SESSIONS_JWKS_URL"
 logger = logging.getLogger(__name__)
 
 
+class WhenAsked(Protocol):
+    def __call__(self, *, fetched: bool) -> None: ...
+
+
+def unwatched(*, fetched: bool) -> None:
+    pass
+
+
 class _Fetched(NamedTuple):
     keys: tuple[Key, ...]
     at_s: float
@@ -37,7 +45,8 @@ class JwksKeys:
 
     A set is fresh for 10 minutes. A stale one is fetched anew by the first caller while
     the others go on with it; it serves for 24 hours when the issuer is down. An unknown
-    `kid` asks the issuer at most once a minute, however many callers bring one.
+    `kid` asks the issuer at most once a minute, however many callers bring one. Each
+    fetch is told to `when_asked`.
     """
 
     def __init__(
@@ -46,7 +55,9 @@ class JwksKeys:
         family: Family,
         *,
         clock: Callable[[], float] = time.monotonic,
+        when_asked: WhenAsked = unwatched,
     ) -> None:
+        self._when_asked = when_asked
         self._url = checked_url(url)
         # Made once: reading the certificates of all authorities takes tens of milliseconds.
         self._tls = httpx2.create_ssl_context()
@@ -100,9 +111,11 @@ class JwksKeys:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 encoded = await _download(self._url, self._tls)
             self._fetched = _Fetched(parse_key_set(encoded, self._family), self._clock())
+            self._when_asked(fetched=True)
         except (httpx2.HTTPError, TimeoutError, ValueError) as error:
             self._next_try_s = self._clock() + RETRY_PAUSE_S
             logger.warning("key set not fetched: %s", type(error).__name__)
+            self._when_asked(fetched=False)
 
 
 def checked_url(url: str) -> httpx2.URL:

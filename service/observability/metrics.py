@@ -36,6 +36,11 @@ HTTP_DURATION_S = Histogram(
     ["method", "route", "dialect"],
     buckets=LATENCIES_S,
 )
+HTTP_REFUSED = Counter(
+    "sessions_http_refused_total",
+    "Connections refused before a request was complete: too many, malformed, too large, too slow.",
+    ["status"],
+)
 STREAMS_OPEN = Gauge(
     "sessions_streams_open", "Event streams under way.", multiprocess_mode="livesum"
 )
@@ -59,6 +64,11 @@ MONGO_CONNECTIONS = Gauge(
     ["state"],
     multiprocess_mode="livesum",
 )
+MONGO_POOL_LIMIT = Gauge(
+    "sessions_mongo_pool_limit",
+    "Most connections to one MongoDB server.",
+    multiprocess_mode="livesum",
+)
 MONGO_COMMAND_S = Histogram(
     "sessions_mongo_command_duration_seconds",
     "Time a command took MongoDB and the network.",
@@ -75,6 +85,15 @@ MODEL_CALLS = Counter(
 )
 MODEL_TOKENS = Counter(
     "sessions_model_tokens_total", "Tokens the model says it has counted.", ["kind"]
+)
+KEY_SET_FETCHES = Counter(
+    "sessions_key_set_fetches_total", "Fetches of the issuer's key set.", ["outcome"]
+)
+SWEPT = Counter("sessions_swept_total", "Deletes and clears that a sweep has finished.")
+LAST_SWEEP_S = Gauge(
+    "sessions_last_sweep_timestamp_seconds",
+    "When a sweep last left nothing to finish.",
+    multiprocess_mode="livemax",
 )
 READY = Gauge(
     "sessions_ready",

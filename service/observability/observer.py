@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 from starlette.middleware import Middleware
 
 from config.settings import Settings
+from service.observability.metrics import MONGO_POOL_LIMIT
 from service.observability.watching import Batch, MeasuredDriver, measured_batch
 
 Part = TypeVar("Part")
@@ -48,6 +49,7 @@ def observer_for(settings: Settings) -> Observer:
     Raises:
         TracingNotInstalled: traces are wanted, and their library is not there.
     """
+    MONGO_POOL_LIMIT.set(settings.mongo_max_pool)
     if settings.traces_url is None:
         return Observer()
     try:

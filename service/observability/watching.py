@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from contextvars import Context
+from datetime import datetime
 from typing import Protocol
 
 from service.domain.completion import Completion, Delta, ModelSettings
@@ -20,11 +21,14 @@ from service.observability.metrics import (
     CACHE_BYTES,
     CACHE_HITS,
     CACHE_MISSES,
+    KEY_SET_FETCHES,
+    LAST_SWEEP_S,
     MODEL_CALLS,
     MODEL_TOKENS,
     MONGO_COMMAND_S,
     MONGO_CONNECTIONS,
     READY,
+    SWEPT,
 )
 
 SAMPLE_INTERVAL_S = 1
@@ -46,6 +50,10 @@ class Batch(Protocol):
 class Queue(Protocol):
     @property
     def appends_waiting(self) -> int: ...
+
+
+class Sweepable(Protocol):
+    async def sweep(self, *, begun_before: datetime) -> int: ...
 
 
 class Cache(Protocol):
@@ -79,6 +87,17 @@ class MeasuredDriver:
     def connections_changed(self, *, idle: int = 0, in_use: int = 0) -> None:
         self._idle.inc(idle)
         self._in_use.inc(in_use)
+
+
+def count_key_set(*, fetched: bool) -> None:
+    KEY_SET_FETCHES.labels("fetched" if fetched else "failed").inc()
+
+
+async def measured_sweep(store: Sweepable, *, begun_before: datetime) -> None:
+    """Sweep until nothing is left to finish."""
+    while swept := await store.sweep(begun_before=begun_before):
+        SWEPT.inc(swept)
+    LAST_SWEEP_S.set_to_current_time()
 
 
 class Sampler:

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from service.auth.algorithms import Family
+from service.auth.jwks import JwksKeys
 from service.auth.tokens import Authenticator
 from service.domain.access import Caller
 from service.domain.errors import StoreUnavailable
@@ -234,3 +236,21 @@ async def test_a_caller_who_hangs_up_does_not_hold_up_the_next(
     key_server.recover()
 
     assert await authenticator.caller(token()) == ANN
+
+
+async def test_each_fetch_is_told_with_its_outcome(key_server: KeyServer, clock: FakeClock) -> None:
+    told: list[bool] = []
+    keys = JwksKeys(
+        key_server.url,
+        Family.RSA,
+        clock=clock,
+        when_asked=lambda *, fetched: told.append(fetched),
+    )
+    key_server.publish(rsa_jwk(kid="one"))
+    await keys.find("one", "RS256")
+    clock.now_s += 10 * MINUTE_S
+    key_server.status = "500 Internal Server Error"
+
+    await keys.find("one", "RS256")
+
+    assert told == [True, False]

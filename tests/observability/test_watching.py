@@ -1,22 +1,28 @@
 """What store, driver, cache and model do becomes metrics."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import pairwise
 
 import pytest
 
+from config.settings import Settings
 from service.domain.completion import Completion, Delta, ModelSettings
-from service.domain.errors import ModelFailed, ModelTimeout
-from service.domain.models import Message, NewMessage, Role, Usage
+from service.domain.errors import ModelFailed, ModelTimeout, StoreUnavailable
+from service.domain.models import Message, NewMessage, Role, Usage, utc_now
 from service.observability.health import Readiness
+from service.observability.observer import observer_for
 from service.observability.watching import (
     MeasuredDriver,
     MeasuredModel,
     Sampler,
+    count_key_set,
     measured_batch,
+    measured_sweep,
 )
 from service.storage.watching import Batch
 from tests.observability.samples import sample
@@ -39,6 +45,18 @@ class Cache:
 @dataclass
 class Queue:
     appends_waiting: int = 0
+
+
+@dataclass
+class Backlog:
+    """Sweeps so many at a time; behind them, the database is away."""
+
+    batches: list[int]
+
+    async def sweep(self, *, begun_before: datetime) -> int:
+        if not self.batches:
+            raise StoreUnavailable
+        return self.batches.pop(0)
 
 
 @dataclass
@@ -111,6 +129,41 @@ def test_connections_are_counted_by_state() -> None:
 
     after = sample(name, state="idle"), sample(name, state="in_use")
     assert (after[0] - before[0], after[1] - before[1]) == (3, -2)
+
+
+@pytest.mark.parametrize(("fetched", "outcome"), [(True, "fetched"), (False, "failed")])
+def test_fetches_of_key_sets_are_counted_by_their_outcome(fetched: bool, outcome: str) -> None:  # noqa: FBT001
+    before = sample("sessions_key_set_fetches_total", outcome=outcome)
+
+    count_key_set(fetched=fetched)
+
+    assert sample("sessions_key_set_fetches_total", outcome=outcome) == before + 1
+
+
+async def test_a_sweep_goes_on_until_nothing_is_left() -> None:
+    left, swept = Backlog([100, 100, 7, 0]), sample("sessions_swept_total")
+    began_s = time.time()
+
+    await measured_sweep(left, begun_before=utc_now())
+
+    assert left.batches == []
+    assert sample("sessions_swept_total") == swept + 207
+    assert sample("sessions_last_sweep_timestamp_seconds") >= began_s
+
+
+async def test_a_sweep_that_fails_has_not_come_to_its_end() -> None:
+    before = sample("sessions_last_sweep_timestamp_seconds")
+
+    with pytest.raises(StoreUnavailable):
+        await measured_sweep(Backlog([]), begun_before=utc_now())
+
+    assert sample("sessions_last_sweep_timestamp_seconds") == before
+
+
+def test_the_limit_of_the_pool_is_shown() -> None:
+    observer_for(Settings(_env_file=None, mongo_max_pool=17))
+
+    assert sample("sessions_mongo_pool_limit") == 17
 
 
 def test_samples_show_the_queue_and_the_cache_as_they_are() -> None:
