@@ -58,10 +58,12 @@ $(VENV)-policy/.checkov: locks/policy.txt
 .PHONY: bench
 bench: $(VENV)/.dev $(VENV)-peers/.installed wrk ## Compare the service with its baseline and library peers, in ten minutes
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.sizing
 
 .PHONY: bench-scale
 bench-scale: $(VENV)/.dev wrk ## Show what a million messages and a million sessions cost
 	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.sizing
 
 .PHONY: wrk
 wrk:
