@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from pymongo.errors import OperationFailure
+
+from service.domain.errors import StoreUnavailable
 from service.domain.models import SortBy
 from service.storage.driver import Database, Document, Sort
 
@@ -91,10 +94,25 @@ def wanted_indexes(*, text_search: bool) -> list[Index]:
 
 
 async def ensure_indexes(database: Database, *, text_search: bool = False) -> None:
-    """Create what is missing. Safe in many processes at once; the same index twice is one."""
+    """Create what is missing. Safe in many processes at once; the same index twice is one.
+
+    Raises:
+        StoreUnavailable: MongoDB refuses one, and why: what is stored breaks it, there is another
+            one of this name, or the user may not make it.
+    """
     for index in wanted_indexes(text_search=text_search):
         collection = database[index.collection]
-        await collection.create_index(list(index.keys), name=index.name, **index.options)
+        try:
+            await collection.create_index(list(index.keys), name=index.name, **index.options)
+        except OperationFailure as error:
+            raise StoreUnavailable(
+                f"MongoDB refuses the index {index.collection}.{index.name}: {_reason(error)}."
+            ) from None
+
+
+def _reason(error: OperationFailure) -> str:
+    # The text of the error may hold what is stored; the name of its kind does not.
+    return str((error.details or {}).get("codeName", f"code {error.code}"))
 
 
 async def missing_indexes(database: Database, *, text_search: bool = False) -> list[Index]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from service.domain.errors import StoreUnavailable
 from service.domain.models import SortBy
 from service.storage import documents
 from service.storage.driver import Database
@@ -76,6 +77,26 @@ async def test_indexes_have_the_keys_and_options_they_are_declared_with(
         found = (await database[index.collection].index_information())[index.name]
         expected = {"key": list(index.keys), "v": 2} | index.options
         assert found == expected
+
+
+async def test_an_index_that_is_broken_by_what_is_stored_is_named(database: Database) -> None:
+    doubled = [documents.to_head(new_session(key="private")) for _ in range(2)]
+    await database[SESSIONS].insert_many(doubled)
+
+    with pytest.raises(StoreUnavailable) as refused:
+        await ensure_indexes(database)
+
+    assert str(refused.value) == (
+        "MongoDB refuses the index sessions.user_id_key: DuplicateKey. Try again in 2 seconds."
+    )
+
+
+async def test_another_index_of_the_same_name_is_named(database: Database) -> None:
+    first = INDEXES[0]
+    await database[first.collection].create_index([("title", 1)], name=first.name)
+
+    with pytest.raises(StoreUnavailable, match=f"{first.name}: IndexKeySpecsConflict"):
+        await ensure_indexes(database)
 
 
 def test_no_two_indexes_share_a_name_or_their_keys() -> None:
