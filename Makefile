@@ -22,7 +22,7 @@ check: $(VENV)/.dev ## Lint, format check, strict types
 	$(BIN)/mypy
 
 .PHONY: cover
-cover: $(VENV)/.dev clients $(VENV)-sbom/.cyclonedx ## All tests, with branch coverage and its bar
+cover: $(VENV)/.dev clients $(VENV)-sbom/.cyclonedx promtool ## All tests, with branch coverage and its bar
 	-@$(MAKE) --silent wrk
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=
@@ -36,6 +36,15 @@ $(VENV)-clients/.%: locks/client-%.txt | $(VENV)/bin/pip
 	@echo '*' > $(VENV)-clients/.gitignore
 	@$(VENV)-clients/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
+
+# Prometheus' own checker of alert rules, unpacked and not installed: Debian's package starts a server.
+.PHONY: promtool
+promtool: ## Fetch the checker of the alert rules, unless it is here
+	@command -v promtool > /dev/null || test -x $(VENV)-promtool/usr/bin/promtool || { \
+	  mkdir -p $(VENV)-promtool && cd $(VENV)-promtool && echo '*' > .gitignore && \
+	  { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; } ; } && \
+	  dpkg -x prometheus_*.deb . && rm prometheus_*.deb; } 2> /dev/null \
+	  || echo "promtool is missing: the alert rules are not tested. On Debian: apt-get install prometheus"
 
 .PHONY: format
 format: $(VENV)/.dev ## Format the code and apply the safe lint fixes

@@ -1,13 +1,12 @@
 """The README is true: its commands run, in order, against the running service."""
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.documents import blocks, outputs_of
 from tests.running import RunningService, run_service
 
 ROOT = Path(__file__).parent.parent
@@ -38,25 +37,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 def test_the_commands_run_and_print_what_they_should(
     service: RunningService, tmp_path: Path
 ) -> None:
-    blocks = [text for language, text in BLOCKS if language == "bash"]
-    script = "\n".join(f"{block}\necho; echo '--- end of block'" for block in blocks)
-    script = script.replace("http://127.0.0.1:8000", service.url)
-    script = script.replace(".venv/bin/session-service", service.command)
-    environment = {**os.environ, **service.environment}
+    commands = blocks(README, "bash")
 
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    outputs = outputs_of(commands, service, tmp_path)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    outputs = done.stdout.split("--- end of block")
-    for block, output in zip(blocks, outputs, strict=False):
+    for block, output in zip(commands, outputs, strict=True):
         assert '"error"' not in output, f"{block}\n{output}"
         wanted = [
             text for part, text in EXPECTED.items() if part in block and "export" not in block

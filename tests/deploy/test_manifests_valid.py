@@ -8,8 +8,8 @@ from kubernetes_validate.utils import all_versions  # type: ignore[import-untype
 from tests.deploy.manifests import OVERLAYS, ROOT, of_kind, rendered, the
 
 VERSIONS = ("1.33", "1.34", "1.35", "1.36", "1.37")
-# Kubernetes has no schema of what an operator adds; a test below says what we rely on.
-ADDED_BY_OPERATORS = {"ServiceMonitor"}
+# Kubernetes has no schema of what an operator adds; tests say what we rely on.
+ADDED_BY_OPERATORS = {"ServiceMonitor", "PrometheusRule"}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
