@@ -87,19 +87,20 @@ def create_app(
         ):
             store = store_in(database, settings, watch=observer.batch)
             app.state.sessions = sessions = observer.use_cases(Sessions(store))
-            app.state.keys = Keys(sessions, store)
+            app.state.keys = observer.use_cases(Keys(sessions, store))
             app.state.windows = windows = EncodedWindows(
                 sessions,
                 max_bytes=settings.window_cache_bytes,
                 max_age_s=settings.delete_grace_s,
             )
-            app.state.chat = chat = Chat(
+            chat = Chat(
                 sessions,
                 MeasuredModel(model) if model else None,
                 SandboxedTemplates(),
                 searches=settings.text_search,
             )
-            app.state.users = Users(MongoUserStore(database), store)
+            app.state.chat = observer.use_cases(chat)
+            app.state.users = observer.use_cases(Users(MongoUserStore(database), store))
             sampler = Sampler(store, windows, readiness)
             async with (
                 upkeep(store, settings),

@@ -70,11 +70,11 @@ class Tracing(Observer):
     def _batch_span(self, batch: Batch) -> Iterator[None]:
         askers = [asker.run(get_current_span).get_span_context() for asker in batch.askers]
         links = [Link(asker) for asker in askers if asker.is_valid]
-        attributes = {"messages": batch.messages, "appends": len(batch.askers)}
+        attributes = {"requests": len(batch.askers), "messages": batch.messages}
         # The root of a trace: a batch belongs to all of its requests, so to none of them.
         with (
             self._tracer.start_as_current_span(
-                "append batch",
+                f"{batch.kind} batch",
                 context=Context(),
                 links=links,
                 attributes=attributes,

@@ -7,7 +7,6 @@ replay, a clear or a delete is settled on its own behind the batch.
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -18,11 +17,11 @@ from service.domain.errors import DomainError, OutcomeUnknown, SessionNotFound, 
 from service.domain.models import Message
 from service.domain.rules import MAX_METADATA_BYTES
 from service.storage.entries import Entries
-from service.storage.gather import Gatherer, Request
+from service.storage.gather import Gatherer, Request, batch_of
 from service.storage.heads import Heads, Move, owner_in
 from service.storage.known_heads import KnownHeads
 from service.storage.one_append import OneAppend
-from service.storage.watching import Batch, WatchBatch, unwatched
+from service.storage.watching import APPEND, WatchBatch, unwatched
 
 MAX_BATCH = 256
 MAX_BATCH_BYTES = 8 * 1024 * 1024
@@ -96,7 +95,8 @@ class AppendLog:
         await self._gatherer.drain()
 
     async def _commit_watched(self, requests: Sequence[Request[Asked, list[Message]]]) -> None:
-        with self._watch(_batch_of(requests)):
+        messages = sum(len(request.asked.messages) for request in requests)
+        with self._watch(batch_of(APPEND, requests, messages=messages)):
             await self._commit(requests)
 
     async def _commit(self, requests: Sequence[Request[Asked, list[Message]]]) -> None:
@@ -185,15 +185,6 @@ async def _settle_in_turn(appends: list[_Append]) -> None:
             request.answer(await one.settle())
         except DomainError as error:
             request.refuse(error)
-
-
-def _batch_of(requests: Sequence[Request[Asked, list[Message]]]) -> Batch:
-    now_s = time.monotonic()
-    return Batch(
-        messages=sum(len(request.asked.messages) for request in requests),
-        waits_s=[now_s - request.asked_s for request in requests],
-        askers=[request.asker for request in requests],
-    )
 
 
 def _numbered(appends: list[_Append], ends: dict[UUID, int]) -> list[tuple[_Append, list[Message]]]:

@@ -13,6 +13,7 @@ from contextvars import Context, copy_context
 from typing import Generic, TypeVar
 
 from service.domain.errors import DomainError, OutcomeUnknown, StoreBusy, StoreUnavailable
+from service.storage.watching import Batch
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -136,6 +137,13 @@ class Gatherer(Generic[Asked, Answer]):
             # A mistake of ours must not leave the callers waiting, nor end the gatherer.
             logger.exception("a batch failed")
             _refuse(batch, OutcomeUnknown())
+
+
+def batch_of(kind: str, requests: Sequence[Request[Asked, Answer]], *, messages: int = 0) -> Batch:
+    """Return what may be watched of these requests."""
+    now_s = time.monotonic()
+    waits_s = [now_s - request.asked_s for request in requests]
+    return Batch(kind, messages, waits_s, [request.asker for request in requests])
 
 
 def _refuse(requests: Iterable[Request[Asked, Answer]], error: DomainError) -> None:

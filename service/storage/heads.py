@@ -13,8 +13,9 @@ from service.storage import documents
 from service.storage.decoded_heads import decoded
 from service.storage.driver import Database, Document, undecoded
 from service.storage.errors import changing, reading
-from service.storage.gather import Gatherer, Request
+from service.storage.gather import Gatherer, Request, batch_of
 from service.storage.indexes import SESSIONS
+from service.storage.watching import READ_HEADS, WatchBatch, unwatched
 
 MAX_ROUNDS = 100
 MAX_LOADS = 500
@@ -41,9 +42,10 @@ class Move(NamedTuple):
 
 
 class Heads:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, watch: WatchBatch = unwatched) -> None:
         self._sessions = database[SESSIONS]
         self._undecoded = undecoded(database, SESSIONS)
+        self._watch = watch
         self._loads: Gatherer[Wanted, Session | None] = Gatherer(
             self._load_batch,
             max_batch=MAX_LOADS,
@@ -75,7 +77,8 @@ class Heads:
         return {session.id: session for session in map(decoded, heads)}
 
     async def _load_batch(self, requests: Sequence[Request[Wanted, Session | None]]) -> None:
-        heads = await self.load_each([request.asked for request in requests])
+        with self._watch(batch_of(READ_HEADS, requests)):
+            heads = await self.load_each([request.asked for request in requests])
         for request in requests:
             request.answer(heads.get(request.asked[0]))
 

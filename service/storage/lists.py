@@ -11,8 +11,9 @@ from service.domain.models import ListPage, Session
 from service.storage.decoded_heads import decoded
 from service.storage.driver import Database, Document, aggregated, undecoded
 from service.storage.errors import reading
-from service.storage.gather import Gatherer, Request
+from service.storage.gather import Gatherer, Request, batch_of
 from service.storage.indexes import SESSIONS, list_index
+from service.storage.watching import LIST, WatchBatch, unwatched
 
 MAX_REACH = 200
 MAX_BATCH = 50
@@ -36,10 +37,13 @@ class Asked(NamedTuple):
 
 
 class HeadLists:
-    def __init__(self, database: Database, *, deadline_s: float) -> None:
+    def __init__(
+        self, database: Database, *, deadline_s: float, watch: WatchBatch = unwatched
+    ) -> None:
         self._sessions = undecoded(database, SESSIONS)
+        self._watch = watch
         self._gatherer: Gatherer[Asked, list[Session]] = Gatherer(
-            self._find_batch,
+            self._find_watched,
             max_batch=MAX_BATCH,
             max_batch_bytes=MAX_BATCH_HEADS,
             max_queue=MAX_WAITING,
@@ -51,6 +55,10 @@ class HeadLists:
         if asked.reach > MAX_REACH or "metadata_terms" in selected:
             return await self._find(asked)
         return await self._gatherer.ask(asked, page.limit)
+
+    async def _find_watched(self, requests: Sequence[Request[Asked, list[Session]]]) -> None:
+        with self._watch(batch_of(LIST, requests)):
+            await self._find_batch(requests)
 
     async def _find_batch(self, requests: Sequence[Request[Asked, list[Session]]]) -> None:
         if len(requests) == 1:

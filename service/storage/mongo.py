@@ -24,7 +24,7 @@ from service.storage.append_log import AppendLog
 from service.storage.driver import Database, Document, latest
 from service.storage.entries import AFTER_ALL_SEQS, Entries
 from service.storage.errors import changing, duplicates_in, reading
-from service.storage.gather import Gatherer, Request
+from service.storage.gather import Gatherer, Request, batch_of
 from service.storage.heads import Heads
 from service.storage.indexes import (
     HISTORY,
@@ -36,7 +36,7 @@ from service.storage.indexes import (
 from service.storage.key_lists import KeyLists
 from service.storage.lists import HeadLists
 from service.storage.text_search import TextSearch
-from service.storage.watching import WatchBatch, unwatched
+from service.storage.watching import CREATE, WatchBatch, unwatched
 
 READ_ROUNDS = 5
 SCAN_BATCH = 200
@@ -61,8 +61,9 @@ class MongoSessionStore:
         self._database = database
         self._text_search = text_search
         self._sessions = database[SESSIONS]
-        self._heads = Heads(database)
-        self._lists = HeadLists(database, deadline_s=append_deadline_s)
+        self._watch = watch
+        self._heads = Heads(database, watch=watch)
+        self._lists = HeadLists(database, deadline_s=append_deadline_s, watch=watch)
         self._entries = Entries(database[HISTORY])
         self._texts = TextSearch(database[HISTORY])
         self._keys = KeyLists(self._sessions)
@@ -236,7 +237,7 @@ class MongoSessionStore:
     async def _create_batch(self, requests: Sequence[Request[Session, None]]) -> None:
         taken: dict[int, SessionKeyTaken | SessionIdTaken] = {}
         heads = [documents.to_head(request.asked) for request in requests]
-        with changing():
+        with changing(), self._watch(batch_of(CREATE, requests)):
             try:
                 await self._sessions.insert_many(heads, ordered=False)
             except BulkWriteError as error:

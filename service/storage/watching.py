@@ -24,10 +24,16 @@ from pymongo.monitoring import (
     PoolReadyEvent,
 )
 
+APPEND, CREATE, READ_HEADS, LIST = "append", "create", "read heads", "list"
+
 
 class Batch(NamedTuple):
-    """Appends that are committed together: how long each waited, and who asked for it."""
+    """Requests of a kind that share calls: how long each waited, and who asked for it.
 
+    `messages` is how many a batch of appends holds, else 0.
+    """
+
+    kind: str
     messages: int
     waits_s: list[float]
     askers: list[Context]

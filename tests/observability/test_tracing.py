@@ -33,6 +33,7 @@ class Run(NamedTuple):
 
     session_id: str
     user_id: str
+    create: httpx2.Response
     append: httpx2.Response
     continued: httpx2.Response
     refused: httpx2.Response
@@ -65,7 +66,10 @@ async def run(mongo_url: str) -> Run:
         traces_url = f"{url}/v1/traces"
         async with running_app(mongo_url, traces_url=traces_url) as app, asking(app) as client:
             alice = Api(client, f"alice-{uuid4().hex}")
-            session_id = await alice.create()
+            create = await alice.ask("POST", "/create?agent_id=agent")
+            session_id = create.json()["session_id"]
+            await alice.ask("POST", "/user/", json={"external_id": alice.user_id})
+            await alice.ask("GET", "/api/v1/sessions")
             append = await alice.update(session_id, {"role": "user", "content": CANARY})
             continued = await alice.ask(
                 "GET",
@@ -73,7 +77,7 @@ async def run(mongo_url: str) -> Run:
                 headers={"traceparent": f"00-{CALLERS_TRACE}-{CALLERS_SPAN}-01"},
             )
             refused = await alice.update(str(uuid4()), {"role": "user", "content": CANARY})
-    return Run(session_id, alice.user_id, append, continued, refused, spans)
+    return Run(session_id, alice.user_id, create, append, continued, refused, spans)
 
 
 def attributes(span: Span) -> dict[str, str | int]:
@@ -102,7 +106,35 @@ def test_a_batch_is_a_trace_of_its_own_linked_to_its_requests(run: Run) -> None:
     [batch] = [span for span in run.named("append batch") if is_linked(span, run.append)]
 
     assert batch.parent_span_id == b""
-    assert attributes(batch) == {"messages": 1, "appends": 1}
+    assert attributes(batch) == {"requests": 1, "messages": 1}
+
+
+@pytest.mark.parametrize(
+    ("batch", "answer"), [("create batch", "create"), ("read heads batch", "continued")]
+)
+def test_creates_and_reads_of_heads_are_linked_to_their_requests(
+    run: Run, batch: str, answer: str
+) -> None:
+    asked: httpx2.Response = getattr(run, answer)
+
+    linked = [span for span in run.named(batch) if is_linked(span, asked)]
+
+    inside = {span.name for span in run.spans if span.parent_span_id == linked[0].span_id}
+    assert inside in ({"mongodb insert"}, {"mongodb find"})
+
+
+def test_no_command_of_a_request_stands_alone(run: Run) -> None:
+    alone = {span.name for span in run.spans if not span.parent_span_id}
+
+    upkeep = {"mongodb createIndexes", "mongodb ping", "mongodb endSessions"}
+    assert {name for name in alone if name.startswith("mongodb ")} <= upkeep | {"mongodb find"}
+    sweeps = [span for span in run.named("mongodb find") if not span.parent_span_id]
+    assert len(sweeps) == 1
+
+
+@pytest.mark.parametrize("use_case", ["Users.get_or_create", "Keys.list_keys"])
+def test_the_use_cases_of_every_part_are_spans(run: Run, use_case: str) -> None:
+    assert run.named(use_case)
 
 
 def is_linked(span: Span, answer: httpx2.Response) -> bool:

@@ -24,7 +24,7 @@ from service.observability.watching import (
     measured_batch,
     measured_sweep,
 )
-from service.storage.watching import Batch
+from service.storage.watching import APPEND, CREATE, READ_HEADS, Batch
 from tests.observability.samples import sample
 
 ANSWER = Completion(
@@ -96,17 +96,27 @@ def test_a_batch_is_measured_by_its_messages_waits_and_time() -> None:
     ]
     before = [sample(name) for name in names]
 
-    with measured_batch(Batch(messages=5, waits_s=[0.25, 0.5], askers=[])):
+    with measured_batch(Batch(APPEND, messages=5, waits_s=[0.25, 0.5], askers=[])):
         pass
 
     after = [sample(name) for name in names]
     assert [b - a for a, b in zip(before, after, strict=True)] == [5, 2, 0.75, 1]
 
 
+@pytest.mark.parametrize("kind", [CREATE, READ_HEADS])
+def test_batches_of_other_kinds_are_none_of_appends(kind: str) -> None:
+    before = sample("sessions_append_commit_seconds_count")
+
+    with measured_batch(Batch(kind, messages=0, waits_s=[0.25], askers=[])):
+        pass
+
+    assert sample("sessions_append_commit_seconds_count") == before
+
+
 def test_a_batch_that_fails_is_measured_too() -> None:
     before = sample("sessions_append_commit_seconds_count")
 
-    with suppress(ModelFailed), measured_batch(Batch(messages=1, waits_s=[], askers=[])):
+    with suppress(ModelFailed), measured_batch(Batch(APPEND, messages=1, waits_s=[], askers=[])):
         raise ModelFailed("for once")
 
     assert sample("sessions_append_commit_seconds_count") == before + 1
