@@ -98,7 +98,7 @@ $(VENV)-sbom/.cyclonedx: locks/sbom.txt | $(VENV)/bin/pip
 
 .PHONY: lock
 lock: $(VENV)/.dev ## Resolve all locks anew, from pyproject.toml and bench/peers.in
-	$(call compile,runtime,pyproject.toml)
+	$(call compile,runtime,--extra tracing pyproject.toml)
 	$(call compile,serve,--extra embedded --group build pyproject.toml)
 	$(call compile,dev,--extra embedded --group dev pyproject.toml)
 	$(call compile,build,--group build)

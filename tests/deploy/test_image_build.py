@@ -66,6 +66,14 @@ def test_the_service_runs_from_what_is_copied(installed: Path) -> None:
     assert "0.1.0" in done.stdout
 
 
+def test_the_image_can_send_traces(installed: Path) -> None:
+    wanted = [installed / "bin" / "python", "-c", "import service.observability.tracing"]
+
+    done = subprocess.run(wanted, cwd="/", capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_installer_is_left_in_the_image(installed: Path) -> None:
     names = {path.name for path in (installed / "bin").iterdir()}
 

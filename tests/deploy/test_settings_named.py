@@ -17,7 +17,7 @@ LEFT_OUT = {
     "SESSIONS_JWT_SECRET": "It comes from a file.",
     "SESSIONS_LLM_API_KEY": "It comes from a file.",
     "SESSIONS_HOST": "The image says it.",
-    "SESSIONS_TRACES_URL": "The image is built without the extra that sends traces.",
+    "SESSIONS_TRACES_URL": "A choice of the cluster: where its collector is.",
     "SESSIONS_MONGO_DRIVER": "The default is the one that is given; moving is a decision.",
     "SESSIONS_DATA_DIR": "Only the embedded MongoDB has a data folder.",
     "SESSIONS_MAX_HEADER_BYTES": "The default fits every client.",
