@@ -67,9 +67,15 @@ def test_the_service_runs_from_what_is_copied(installed: Path) -> None:
 
 
 def test_the_image_can_send_traces(installed: Path) -> None:
-    wanted = [installed / "bin" / "python", "-c", "import service.observability.tracing"]
+    python = str(installed / "bin" / "python")
 
-    done = subprocess.run(wanted, cwd="/", capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-c", "import service.observability.tracing"],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stderr
 
