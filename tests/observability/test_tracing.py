@@ -5,7 +5,11 @@ One short run is sent to a collector; each test looks at what it got.
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -13,15 +17,10 @@ import httpx2
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from service.observability.logs import TRACE_ID, JsonLines
 from tests.api.asking import Api
 from tests.observability.conftest import asking, running_app
-from tests.served import served
 
 CALLERS_TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLERS_SPAN = "b7ad6b7169203331"
@@ -47,23 +46,40 @@ class Run(NamedTuple):
         return {span.name: span for span in self.spans if span.trace_id == trace_id}
 
 
-def collector(spans: list[Span]) -> Starlette:
-    """Return a collector that speaks OTLP over HTTP, and keeps what it is sent."""
+@contextmanager
+def collector(spans: list[Span]) -> Iterator[str]:
+    """Run a collector that speaks OTLP over HTTP and keeps what it is sent; give its URL.
 
-    async def take(request: Request) -> Response:
-        sent = ExportTraceServiceRequest.FromString(await request.body())
-        scopes = (scope for resource in sent.resource_spans for scope in resource.scope_spans)
-        spans.extend(span for scope in scopes for span in scope.spans)
-        return Response(media_type="application/x-protobuf")
+    In a thread of its own, so that it answers also while the service under test is busy.
+    """
 
-    return Starlette(routes=[Route("/v1/traces", take, methods=["POST"])])
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            sent = ExportTraceServiceRequest.FromString(body)
+            scopes = (scope for resource in sent.resource_spans for scope in resource.scope_spans)
+            spans.extend(span for scope in scopes for span in scope.spans)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1/traces"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture(scope="module")
 async def run(mongo_url: str) -> Run:
     spans: list[Span] = []
-    async with served(collector(spans)) as url:
-        traces_url = f"{url}/v1/traces"
+    with collector(spans) as traces_url:
         async with running_app(mongo_url, traces_url=traces_url) as app, asking(app) as client:
             alice = Api(client, f"alice-{uuid4().hex}")
             create = await alice.ask("POST", "/create?agent_id=agent")
