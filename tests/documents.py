@@ -28,7 +28,7 @@ def outputs_of(commands: list[str], service: RunningService, folder: Path) -> li
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.split(SEPARATOR)[:-1]

@@ -53,11 +53,11 @@ def test_a_service_that_is_well_says_so(outputs: dict[str, str]) -> None:
     assert re.search(r"^sessions_ready 1.0$", first_looks, re.MULTILINE)
 
 
-def test_indexes_are_made_and_checked_also_for_searching(outputs: dict[str, str]) -> None:
-    assert (
-        printed_by(outputs, "indexes --check")
-        == ["All indexes are there.\nAll indexes are there."] * 2
-    )
+def test_indexes_are_made_and_checked(outputs: dict[str, str]) -> None:
+    there = "All indexes are there."
+
+    assert printed_by(outputs, "indexes --check") == [f"{there}\n{there}"]
+    assert printed_by(outputs, "SESSIONS_TEXT_SEARCH") == [there]
 
 
 def test_a_new_token_is_taken_and_one_of_another_secret_is_not(outputs: dict[str, str]) -> None:
