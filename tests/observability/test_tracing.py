@@ -35,6 +35,7 @@ class Run(NamedTuple):
     create: httpx2.Response
     append: httpx2.Response
     continued: httpx2.Response
+    listed: httpx2.Response
     refused: httpx2.Response
     spans: list[Span]
 
@@ -86,6 +87,7 @@ async def run(mongo_url: str) -> Run:
             session_id = create.json()["session_id"]
             await alice.ask("POST", "/user/", json={"external_id": alice.user_id})
             await alice.ask("GET", "/api/v1/sessions")
+            listed = await alice.ask("GET", f"/get_all/{alice.user_id}")
             append = await alice.update(session_id, {"role": "user", "content": CANARY})
             continued = await alice.ask(
                 "GET",
@@ -93,7 +95,7 @@ async def run(mongo_url: str) -> Run:
                 headers={"traceparent": f"00-{CALLERS_TRACE}-{CALLERS_SPAN}-01"},
             )
             refused = await alice.update(str(uuid4()), {"role": "user", "content": CANARY})
-    return Run(session_id, alice.user_id, create, append, continued, refused, spans)
+    return Run(session_id, alice.user_id, create, append, continued, listed, refused, spans)
 
 
 def attributes(span: Span) -> dict[str, str | int]:
@@ -126,9 +128,10 @@ def test_a_batch_is_a_trace_of_its_own_linked_to_its_requests(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch", "answer"), [("create batch", "create"), ("read heads batch", "continued")]
+    ("batch", "answer"),
+    [("create batch", "create"), ("read heads batch", "continued"), ("list batch", "listed")],
 )
-def test_creates_and_reads_of_heads_are_linked_to_their_requests(
+def test_creates_and_reads_and_lists_are_linked_to_their_requests(
     run: Run, batch: str, answer: str
 ) -> None:
     asked: httpx2.Response = getattr(run, answer)

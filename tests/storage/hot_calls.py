@@ -1,5 +1,6 @@
 """What the store sends for each call that users wait for, as a table of docs/scaling.md."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -31,6 +32,9 @@ def calls(store: MongoSessionStore, users: MongoUserStore, one: Session, two: Se
         "get a head": lambda: store.get(ALICE, one.id),
         "find by key": lambda: store.find_by_key("alice", "new"),
         "list a user's sessions": lambda: store.list_heads(ALICE, PAGE, Selection()),
+        "lists of two users at once": lambda: asyncio.gather(
+            *(store.list_heads(Reach(user_id=name), PAGE, Selection()) for name in ("bob", "eve"))
+        ),
         "count a user's sessions": lambda: store.count(ALICE, Selection()),
         "list a user's keys": lambda: store.list_keys(KeySelection(user_id="alice"), limit=2),
         "newest messages of two sessions": lambda: store.newest_of_each([one, two], limit=2),
@@ -89,7 +93,7 @@ def _shards(command: Command, collection: str) -> str:
     if not all(named):
         return "**all**"
     several = len({repr(value) for values in named for value in values}) > 1
-    return "one a session" if several else "one"
+    return "one each" if several else "one"
 
 
 def _values(named: Any) -> list[Any]:
