@@ -28,6 +28,7 @@ MIN_HMAC_SECRET_BYTES = 32
 HEADS_KNOWN_FOR_S = 30
 _ORIGIN = re.compile(r"https?://[^/\s*?#@]+")
 Port = Annotated[int, BeforeValidator(refuse_service_url), Field(ge=0, le=65535)]
+RequestsPerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Settings(BaseSettings):
@@ -92,12 +93,24 @@ class Settings(BaseSettings):
         (),
         description="Networks (CIDR, comma-separated) whose X-Forwarded-For is believed.",
     )
-    keyed_requests_per_minute: int = Field(
-        60,
-        ge=1,
-        le=1_000_000,
-        description="Requests a minute the keyed API takes from one IP address, and with one "
-        "token. Each process counts for itself.",
+    native_requests_per_minute: RequestsPerMinute | None = Field(
+        None,
+        description="Requests a minute the native API takes from one IP address, and with one "
+        "token. Unset: any number.",
+    )
+    pyspur_requests_per_minute: RequestsPerMinute | None = Field(
+        None, description="The same for the PySpur API. Unset: any number."
+    )
+    julep_requests_per_minute: RequestsPerMinute | None = Field(
+        None, description="The same for the Julep API. Unset: any number."
+    )
+    keyed_requests_per_minute: RequestsPerMinute = Field(
+        60, description="The same for the keyed API, which always has a limit."
+    )
+    rate_limit_store: Literal["memory", "mongodb"] = Field(
+        "memory",
+        description="Where requests are counted: by each process for itself, so that N processes "
+        "take up to N times as many; or for all of them together, in MongoDB.",
     )
 
     window_cache_bytes: int = Field(
@@ -234,6 +247,16 @@ class Settings(BaseSettings):
                 "leaves must outlast appends under way."
             )
         return self
+
+    @property
+    def requests_per_minute(self) -> dict[str, int | None]:
+        """Return the rate limit of each dialect; None is no limit."""
+        return {
+            "native": self.native_requests_per_minute,
+            "pyspur": self.pyspur_requests_per_minute,
+            "keyed": self.keyed_requests_per_minute,
+            "julep": self.julep_requests_per_minute,
+        }
 
     @property
     def append_deadline_s(self) -> float:

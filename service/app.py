@@ -20,12 +20,12 @@ from starlette.middleware import Middleware
 from config.settings import Settings
 from service.api.cors import cross_origin
 from service.api.docs_page import page
-from service.api.fallbacks import FALLBACKS
+from service.api.fallbacks import Fallbacks
 from service.api.headers import StandardHeaders
 from service.api.in_flight import InFlightCap
 from service.api.middleware import Measured
 from service.api.protocol import ReceiveLimits, limited_protocol
-from service.api.rate_limits import RateLimits
+from service.api.rate_limits import Counts, rate_limits
 from service.api.request_log import RequestLog
 from service.api.windows import EncodedWindows
 from service.auth.configured import authenticator_for
@@ -83,6 +83,7 @@ def create_app(
         async with (
             aclosing(observer),
             open_database(settings, *observer.drivers) as database,
+            _counting(counts, settings),
             model_for(settings, demo=demo) as model,
         ):
             store = store_in(database, settings, watch=observer.batch)
@@ -113,8 +114,10 @@ def create_app(
                 await store.close()
 
     readiness, observer = Readiness(), observer_for(settings)
+    counts = Counts()
+    limits = rate_limits(settings.requests_per_minute, counts, settings.trusted_proxies)
     app = Starlette(
-        routes=routes(),
+        routes=routes(limits),
         lifespan=lifespan,
         middleware=[
             Middleware(Measured, dialects=DIALECT_OF_PATH),
@@ -122,7 +125,7 @@ def create_app(
             *cross_origin(settings.cors_origins),
             Middleware(InFlightCap, max_requests=settings.max_requests_in_flight),
         ],
-        exception_handlers=FALLBACKS,
+        exception_handlers=Fallbacks(DIALECT_OF_PATH).handlers,
     )
     app.router.redirect_slashes = False
     app.state.settings = settings
@@ -130,14 +133,21 @@ def create_app(
     app.state.metrics_folder = metrics_folder
     app.state.authenticator = authenticator_for(settings, when_asked=count_key_set)
     app.state.started_s = time.monotonic()
-    app.state.keyed_limits = RateLimits(
-        settings.keyed_requests_per_minute, settings.trusted_proxies
-    )
-    described = description()
+    described = description(limits)
     app.state.openapi, app.state.docs_page = orjson.dumps(described), page(described)
     # Outside of all of Starlette's own, so that answers to our mistakes pass here, too.
     app.middleware_stack = StandardHeaders(RequestLog(app.build_middleware_stack()))
     return app
+
+
+@asynccontextmanager
+async def _counting(counts: Counts, settings: Settings) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        if settings.rate_limit_store == "mongodb" and settings.mongo_url:
+            url = settings.mongo_url.get_secret_value()
+            shared = counts.shared(url, settings.mongo_database, settings.mongo_timeout_s)
+            await stack.enter_async_context(shared)
+        yield
 
 
 def _receive_limits(settings: Settings) -> ReceiveLimits:

@@ -1,16 +1,17 @@
 """What `/openapi.json` tells of each endpoint, beside its row in the route table."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import service
 from service.api import docs_page, openapi, ops
+from service.api.context import Handler
 from service.api.dialects import julep, julep_chat, julep_messages, keyed, native, pyspur
 from service.api.openapi import Described, Operation, document
 from service.api.redirects import with_slash
 from service.routes import BY_DIALECT
 
-DESCRIBED: Mapping[Callable[..., Awaitable[Any]], Described] = {
+DESCRIBED: Mapping[Handler, Described] = {
     native.create: Described(
         "Create a session.", answer="native.Created", query=native.CreateQuery
     ),
@@ -119,10 +120,10 @@ DESCRIBED: Mapping[Callable[..., Awaitable[Any]], Described] = {
 }
 
 
-def description() -> dict[str, Any]:
-    """Return the OpenAPI document of all routes."""
+def description(limited: Collection[str]) -> dict[str, Any]:
+    """Return the OpenAPI document of all routes; the dialects in `limited` have rate limits."""
     operations = (
-        Operation(dialect, row.method, row.path, DESCRIBED[row.handler])
+        Operation(dialect, row.method, row.path, DESCRIBED[row.handler], dialect in limited)
         for dialect, rows in BY_DIALECT.items()
         for row in rows
     )

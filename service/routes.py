@@ -1,21 +1,20 @@
 """Every URL of the service, in one flat table."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
 from service.api import docs_page, openapi, ops
+from service.api.context import Handler
 from service.api.dialects import julep, julep_chat, keyed, native, pyspur
+from service.api.path_route import PathRoute
+from service.api.rate_limits import RateLimits, limited
 from service.api.redirects import with_slash
 
 
 class Endpoint(NamedTuple):
     method: str
     path: str
-    handler: Callable[[Request], Awaitable[Response]]
+    handler: Handler
 
 
 # The busiest first: rows are tried one after the other.
@@ -61,6 +60,8 @@ KEYED = [
     Endpoint("GET", "/api/v1/sessions", keyed.list_sessions),
     Endpoint("DELETE", "/api/v1/sessions", keyed.delete_sessions),
     Endpoint("GET", "/api/v1/sessions/{key:key}/export", keyed.export_session),
+    # Keys may end in /export, too.
+    Endpoint("DELETE", "/api/v1/sessions/{key:key}/export", keyed.delete_session),
     Endpoint("GET", "/api/v1/sessions/{key:key}", keyed.get_session),
     Endpoint("DELETE", "/api/v1/sessions/{key:key}", keyed.delete_session),
     Endpoint("POST", "/api/v1/chat", keyed.reply_to_message),
@@ -103,5 +104,10 @@ ENDPOINTS = [endpoint for endpoints in BY_DIALECT.values() for endpoint in endpo
 DIALECT_OF_PATH = {e.path: dialect for dialect, endpoints in BY_DIALECT.items() for e in endpoints}
 
 
-def routes() -> list[Route]:
-    return [Route(path, handler, methods=[method]) for method, path, handler in ENDPOINTS]
+def routes(limits: Mapping[str, RateLimits]) -> list[PathRoute]:
+    """Return a route for each path, the endpoints of a dialect behind its limits if it has any."""
+    by_path: dict[str, dict[str, Handler]] = {}
+    for dialect, endpoints in BY_DIALECT.items():
+        for method, path, handler in endpoints:
+            by_path.setdefault(path, {})[method] = limited(handler, limits.get(dialect))
+    return [PathRoute(path, handlers) for path, handlers in by_path.items()]

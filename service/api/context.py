@@ -1,7 +1,7 @@
 """What an endpoint asks of its request: who calls, and the use cases."""
 
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import update_wrapper
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,20 +16,23 @@ from service.domain.sessions import Sessions
 from service.domain.users import Users
 
 Handler = Callable[[Request], Awaitable[Response]]
+Render = Callable[[DomainError], Response]
 
 
-def endpoint(handler: Handler, render: Callable[[DomainError], Response]) -> Handler:
-    """Ask for a token first, and answer every domain error in the dialect's one shape."""
+class DialectEndpoint:
+    """Asks for a token first, and answers every domain error in the dialect's one shape."""
 
-    @wraps(handler)
-    async def answer(request: Request) -> Response:
+    def __init__(self, handler: Handler, render: Render) -> None:
+        update_wrapper(self, handler)
+        self.handler = handler
+        self.render = render
+
+    async def __call__(self, request: Request) -> Response:
         try:
             await authenticate(request)
-            return await handler(request)
+            return await self.handler(request)
         except DomainError as error:
-            return render(error)
-
-    return answer
+            return self.render(error)
 
 
 async def authenticate(request: Request) -> None:

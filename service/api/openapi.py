@@ -52,6 +52,7 @@ class Operation(NamedTuple):
     method: str
     path: str
     described: Described
+    is_limited: bool
 
     @property
     def is_open(self) -> bool:
@@ -193,7 +194,7 @@ def _failures(operation: Operation) -> set[int]:
         failures |= {400, 403, 404, 409}
     if described.streams or operation.path.endswith(("chat", "suggestions")):
         failures.add(502)
-    if dialect == "keyed":
+    if operation.is_limited:
         failures.add(429)
     return failures
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from service.api.fallbacks import nearest_dialect
+from service.routes import DIALECT_OF_PATH
 from tests.api.asking import Api
 
 ID = "6f1f7c0e-3b52-4c5e-9f0e-0b8a4f3f2a11"
@@ -33,3 +35,27 @@ async def test_another_method_is_told_all_methods_of_the_path(alice: Api) -> Non
     answer = await alice.ask("PUT", "/session/")
 
     assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        ("/nothing", "native"),
+        ("/", "ops"),
+        ("/metrics/more", "ops"),
+        ("/create/more", "native"),
+        ("/sessions/create/more", "native"),
+        ("/sessions/history/a/b", "native"),
+        ("/sessions", "julep"),
+        ("/sessions/", "julep"),
+        ("/sessions/not-an-id/history", "julep"),
+        ("/session", "pyspur"),
+        ("/user", "pyspur"),
+        ("/api/user/a/b", "pyspur"),
+        ("/api/v1/nothing", "keyed"),
+    ],
+)
+def test_the_dialect_of_a_path_is_that_of_the_most_similar_path_in_the_route_table(
+    path: str, dialect: str
+) -> None:
+    assert nearest_dialect(path, DIALECT_OF_PATH) == dialect

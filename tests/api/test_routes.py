@@ -1,15 +1,17 @@
 """The route table: every path reaches its own endpoint, and errors have one shape."""
 
 from types import ModuleType
+from urllib.parse import quote
 
 import pytest
-from starlette.routing import Match, Router
+from starlette.routing import Match
 
 from service.api import dialects, redirects
 from service.api import errors as api_errors
 from service.api.errors import STATUS
 from service.domain.errors import DomainError
 from service.routes import ENDPOINTS, Endpoint, routes
+from tests.api.asking import Api
 
 SESSION_ID = "6f1f7c0e-3b52-4c5e-9f0e-0b8a4f3f2a11"
 
@@ -33,10 +35,35 @@ def test_every_path_reaches_its_own_endpoint(endpoint: Endpoint) -> None:
     )
     scope = {"type": "http", "method": endpoint.method, "path": path, "root_path": ""}
 
-    matches = (route.matches(scope) for route in Router(routes()).routes)
-    reached = next(child["endpoint"] for match, child in matches if match is Match.FULL)
+    reached = next(route for route in routes({}) if route.matches(scope)[0] is Match.FULL)
 
-    assert reached is endpoint.handler
+    assert reached.path == endpoint.path
+    assert reached.handlers[endpoint.method] is endpoint.handler
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/session/test/", "POST"),
+        ("PATCH", "/user/", "GET, HEAD, POST"),
+        ("PUT", "/api/v1/sessions/a/export", "DELETE, GET, HEAD"),
+    ],
+)
+async def test_a_path_of_the_table_is_not_taken_for_the_id_of_another(
+    alice: Api, method: str, path: str, allowed: str
+) -> None:
+    answer = await alice.ask(method, path)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize("user_id", ["two\nlines", "last\n"])
+async def test_an_id_may_have_newlines_and_keeps_them(admin: Api, user_id: str) -> None:
+    await admin.ask("POST", "/user/", json={"external_id": user_id})
+
+    found = await admin.get(f"/user/{quote(user_id)}/")
+
+    assert found.json()["id"] == user_id
 
 
 def test_the_native_routes_are_these_at_the_root_and_under_sessions() -> None:
@@ -99,6 +126,7 @@ def test_the_keyed_routes_are_these() -> None:
         ("GET", "/api/v1/sessions"),
         ("DELETE", "/api/v1/sessions"),
         ("GET", "/api/v1/sessions/{key:key}/export"),
+        ("DELETE", "/api/v1/sessions/{key:key}/export"),
         ("GET", "/api/v1/sessions/{key:key}"),
         ("DELETE", "/api/v1/sessions/{key:key}"),
         ("POST", "/api/v1/chat"),

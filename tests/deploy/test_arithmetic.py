@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from service.api.rate_limits import CONNECTIONS as RATE_LIMIT_CONNECTIONS
 from tests.deploy.manifests import (
     DEPLOYED,
     container,
@@ -59,6 +60,7 @@ def test_a_pod_that_goes_is_withdrawn_before_it_stops(overlay: str) -> None:
 def test_all_replicas_together_stay_below_the_connections_of_a_member(overlay: str) -> None:
     strategy = the(overlay, "Deployment", "session-service")["spec"]["strategy"]["rollingUpdate"]
     pool = int(settings_of(overlay)["SESSIONS_MONGO_MAX_POOL"])
+    counting = RATE_LIMIT_CONNECTIONS + MONITORING_CONNECTIONS
     pods = most_replicas(overlay) + strategy["maxSurge"]
     (limit,) = [
         int(argument.removeprefix("--maxConns="))
@@ -66,7 +68,7 @@ def test_all_replicas_together_stay_below_the_connections_of_a_member(overlay: s
         if argument.startswith("--maxConns=")
     ]
 
-    assert pods * (pool + MONITORING_CONNECTIONS) + RESERVED_CONNECTIONS <= limit
+    assert pods * (pool + MONITORING_CONNECTIONS + counting) + RESERVED_CONNECTIONS <= limit
 
 
 def test_no_replica_goes_before_its_successor_is_ready(overlay: str) -> None:

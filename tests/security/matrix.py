@@ -91,6 +91,8 @@ KEYED = {
     "GET /api/v1/sessions": Row(OWN, sees="owner"),
     "DELETE /api/v1/sessions": Row(OWN, changes="owner", query="prefix={key}"),
     "GET /api/v1/sessions/{key:key}/export": Row(OWNER_404, sees="owner"),
+    # There is no session whose key ends in /export.
+    "DELETE /api/v1/sessions/{key:key}/export": Row((404, 404, 404, 404, 404, 401, 401)),
     "GET /api/v1/sessions/{key:key}": Row(OWNER_404),
     "DELETE /api/v1/sessions/{key:key}": Row(OWNER_404, changes="owner"),
     "POST /api/v1/chat": KEYED_CHAT,

@@ -21,6 +21,7 @@ SERVICE = [sys.executable, "-m", "tests.two_services.service_process"]
 WORKERS = [COMMAND, "serve", "--workers", "2"]
 SECRET = "a secret of the tests, long enough for HS256"
 STOP_TIMEOUT_S = 30
+KEYED_LIMIT = 20
 
 
 @contextmanager
@@ -53,6 +54,8 @@ async def urls(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator[
             "SESSIONS_MONGO_DATABASE": name_of(database),
             "SESSIONS_JWT_SECRET": SECRET,
             "SESSIONS_PORT": "0",
+            "SESSIONS_KEYED_REQUESTS_PER_MINUTE": str(KEYED_LIMIT),
+            "SESSIONS_RATE_LIMIT_STORE": "mongodb",
         }
         commands = [WORKERS] if request.param == "workers" else [SERVICE, SERVICE]
         with ExitStack() as stack:

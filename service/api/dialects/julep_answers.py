@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from service.api.context import Handler, endpoint
+from service.api.context import DialectEndpoint, Handler
 from service.api.errors import MalformedBody, headers_of, status_of
 from service.domain.errors import DomainError, InvalidInput, SessionForeign, SessionNotFound
 
@@ -17,7 +17,7 @@ UNPROCESSABLE = 422
 
 def julep(handler: Handler) -> Handler:
     """Make an endpoint of this dialect."""
-    return endpoint(handler, render)
+    return DialectEndpoint(handler, render)
 
 
 def render(error: DomainError) -> Response:

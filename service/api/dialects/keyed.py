@@ -11,15 +11,13 @@ from typing import Annotated, Any
 
 import orjson
 from pydantic import ConfigDict, Field
-from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 import service
-from service.api.context import Handler, caller, chat, keys
+from service.api.context import DialectEndpoint, Handler, caller, chat, keys
 from service.api.errors import InvalidShape, MalformedBody, RateLimited, headers_of, status_of
 from service.api.hangups import while_connected
-from service.api.rate_limits import limited_endpoint
 from service.api.shapes import Body, Integer, Query, read_body, read_query
 from service.api.streaming import event, event_stream
 from service.domain.completion import ChatRequest, Completion, ModelSettings
@@ -45,15 +43,6 @@ MAX_SHOWN_FIELD_CHARS = 200
 MODEL_CALLS = 1
 
 
-class KeyConvertor(PathConvertor):
-    """Takes all characters; Starlette's `path` stops at a newline."""
-
-    regex = "(?s:.*)"
-
-
-register_url_convertor("key", KeyConvertor())
-
-
 # Shapes
 
 
@@ -75,7 +64,7 @@ class ChatBody(Body):
 
 
 def read_key(request: Request) -> str:
-    """Return all of the path behind `/sessions/`: the routes' patterns leave out a last newline."""
+    """Return all of the path behind `/sessions/`, also what a route takes for `/export`."""
     path: str = request.scope["path"]
     return path.partition(SESSIONS_PATH)[2]
 
@@ -162,7 +151,7 @@ def problems_view(error: InvalidInput | MalformedBody) -> list[dict[str, str]]:
 
 def keyed(handler: Handler) -> Handler:
     """Make an endpoint of this dialect."""
-    return limited_endpoint(handler, render)
+    return DialectEndpoint(handler, render)
 
 
 # Endpoints

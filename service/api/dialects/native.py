@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.context import Handler, caller, chat, endpoint, sessions, windows
+from service.api.context import DialectEndpoint, Handler, caller, chat, sessions, windows
 from service.api.errors import headers_of, status_of
 from service.api.hangups import while_connected
 from service.api.shapes import Body, Integer, Query, read_body, read_query, read_session_id
@@ -176,7 +176,7 @@ def native(failure: str) -> Callable[[Handler], Handler]:
     def render(error: DomainError) -> Response:
         return reply(failure, status_of(error), headers_of(error), error=str(error))
 
-    return lambda handler: endpoint(handler, render)
+    return lambda handler: DialectEndpoint(handler, render)
 
 
 @native("Failed to create session.")

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.context import Handler, caller, endpoint, sessions, users
+from service.api.context import DialectEndpoint, Handler, caller, sessions, users
 from service.api.errors import InvalidShape, MalformedBody, headers_of, status_of
 from service.api.shapes import Body, Integer, Query, read_body, read_query, read_session_id
 from service.domain.errors import (
@@ -155,7 +155,7 @@ def pyspur(place: str, names: Mapping[str, str] = SESSION_NAMES) -> Callable[[Ha
             return refusal(error, 422, problems(error, place, names))
         return refusal(error, status_of(error), str(error))
 
-    return lambda handler: endpoint(handler, render)
+    return lambda handler: DialectEndpoint(handler, render)
 
 
 def refusal(error: DomainError, status: int, detail: object) -> Response:

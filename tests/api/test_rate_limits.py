@@ -1,0 +1,176 @@
+"""Rate limits of every dialect: off unless set, each in its own shape and with its own counts."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import httpx2
+import pytest
+from limits import RateLimitItemPerMinute
+
+from config.settings import Settings
+from service.api.errors import RateLimited
+from service.api.rate_limits import COLLECTION, Counts
+from service.app import create_app
+from service.domain.errors import StoreUnavailable
+from service.routes import BY_DIALECT, Endpoint, routes
+from tests.api.asking import SECRET, Api
+from tests.databases import connected, fresh_database, name_of
+from tests.security.matrix import MATRIX, WHO
+
+LIMIT = 3
+ADDRESS = "192.0.2.1"
+AWAY = "mongodb://127.0.0.1:9/"
+
+
+class Ask(NamedTuple):
+    """A request that is refused before it would need a database, and how 429 says why."""
+
+    method: str
+    path: str
+    refused: int
+    problem: str
+
+
+ASKED = {
+    "native": Ask("POST", "/create", 400, "error"),
+    "pyspur": Ask("POST", "/session/test/", 422, "detail"),
+    "julep": Ask("POST", "/sessions", 415, "detail"),
+}
+each_dialect = pytest.mark.parametrize("dialect", ASKED)
+
+
+@asynccontextmanager
+async def service(**settings: Any) -> AsyncIterator[Api]:
+    """Give a user of a service of its own, which need not be open."""
+    app = create_app(Settings(_env_file=None, jwt_secret=SECRET, **settings))
+    transport = httpx2.ASGITransport(app, client=(ADDRESS, 4711), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
+        yield Api(client, "alice")
+
+
+def setting(dialect: str) -> dict[str, int]:
+    return {f"{dialect}_requests_per_minute": LIMIT}
+
+
+async def ask(api: Api, dialect: str, **options: Any) -> httpx2.Response:
+    return await api.ask(ASKED[dialect].method, ASKED[dialect].path, **options)
+
+
+def test_only_the_keyed_dialect_has_a_limit_unless_told() -> None:
+    limits = Settings(_env_file=None).requests_per_minute
+
+    assert limits == {"native": None, "pyspur": None, "keyed": 60, "julep": None}
+    assert limits.keys() == BY_DIALECT.keys() - {"ops"}
+
+
+@pytest.mark.parametrize("endpoints", BY_DIALECT.values(), ids=BY_DIALECT)
+def test_without_a_limit_a_route_calls_the_endpoint_itself(endpoints: list[Endpoint]) -> None:
+    by_path = {route.path: route.handlers for route in routes({})}
+
+    assert all(by_path[e.path][e.method] is e.handler for e in endpoints)
+
+
+@each_dialect
+async def test_one_request_too_many_is_429_in_the_shape_of_the_dialect(dialect: str) -> None:
+    async with service(**setting(dialect)) as alice:
+        answers = [await ask(alice, dialect) for _ in range(LIMIT + 1)]
+
+    statuses = [answer.status_code for answer in answers]
+    wait_s = answers[-1].headers["retry-after"]
+    said = {ASKED[dialect].problem: f"Too many requests. Try again in {wait_s} seconds."}
+    if dialect == "native":
+        said["message"] = "Failed to create session."
+    assert statuses == [ASKED[dialect].refused] * LIMIT + [429]
+    assert answers[-1].json() == said
+    assert 1 <= int(wait_s) <= 60
+
+
+@each_dialect
+async def test_an_address_is_counted_before_the_token_is_looked_at(dialect: str) -> None:
+    bad = {"Authorization": "Bearer no.valid.token"}
+
+    async with service(**setting(dialect)) as alice:
+        statuses = [(await ask(alice, dialect, headers=bad)).status_code for _ in range(LIMIT + 1)]
+
+    assert statuses == [401] * LIMIT + [429]
+
+
+@each_dialect
+async def test_a_token_is_counted_behind_the_address(dialect: str) -> None:
+    async with service(**setting(dialect), trusted_proxies=f"{ADDRESS}/32") as alice:
+        statuses = [
+            (await ask(alice, dialect, headers={"X-Forwarded-For": f"198.51.100.{n}"})).status_code
+            for n in range(LIMIT + 1)
+        ]
+
+    assert statuses == [ASKED[dialect].refused] * LIMIT + [429]
+
+
+@each_dialect
+async def test_behind_a_trusted_proxy_each_address_has_a_count_of_its_own(dialect: str) -> None:
+    async with service(**setting(dialect), trusted_proxies=f"{ADDRESS}/32") as alice:
+        statuses = {
+            (await ask(Api(alice.client, f"user-{n}"), dialect, headers=forwarded)).status_code
+            for n in range(2 * LIMIT)
+            if (forwarded := {"X-Forwarded-For": f"198.51.100.{n}"})
+        }
+
+    assert statuses == {ASKED[dialect].refused}
+
+
+async def test_each_dialect_has_counts_of_its_own() -> None:
+    limits = {name: LIMIT for dialect in ASKED for name in setting(dialect)}
+
+    async with service(**limits) as alice:
+        for _ in range(LIMIT + 1):
+            await ask(alice, "native")
+        native, pyspur = await ask(alice, "native"), await ask(alice, "pyspur")
+
+    assert (native.status_code, pyspur.status_code) == (429, ASKED["pyspur"].refused)
+
+
+async def test_every_row_that_needs_a_token_is_limited_and_no_other() -> None:
+    settings = {f"{dialect}_requests_per_minute": 1 for dialect in (*ASKED, "keyed")}
+
+    async with service(**settings) as alice:
+        for dialect in ASKED:
+            await ask(alice, dialect)
+        await alice.get("/api/v1/health")
+        answers = {row: await alice.ask(*filled(row)) for row in MATRIX}
+
+    limited = {row for row, answer in answers.items() if answer.status_code == 429}
+    assert limited == {row for row in MATRIX if MATRIX[row].statuses[WHO.index("nobody")] == 401}
+
+
+def filled(row: str) -> tuple[str, str]:
+    """Return the method and a path that reaches the row."""
+    method, _, template = row.partition(" ")
+    with_ids = template.replace("{session_id:uuid}", str(uuid4()))
+    return method, re.sub(r"{.*?}", "a", with_ids)
+
+
+async def test_what_one_process_finds_too_much_does_not_get_to_the_shared_store(
+    mongo_url: str,
+) -> None:
+    async with connected("pymongo", mongo_url) as client, fresh_database(client) as database:
+        counts, limit = Counts(), RateLimitItemPerMinute(LIMIT)
+        async with counts.shared(mongo_url, name_of(database), timeout_s=5):
+            for _ in range(LIMIT):
+                await counts.hit(limit, "alice")
+            for _ in range(10):
+                with pytest.raises(RateLimited):
+                    await counts.hit(limit, "alice")
+
+        [counted] = await database[COLLECTION].find({}).to_list()
+        assert counted["count"] == LIMIT
+
+
+async def test_shared_counts_that_cannot_be_reached_are_503_and_say_when_to_try_again() -> None:
+    counts, limit = Counts(), RateLimitItemPerMinute(LIMIT)
+
+    async with counts.shared(AWAY, "nowhere", timeout_s=0.1):
+        with pytest.raises(StoreUnavailable, match="Try again in"):
+            await counts.hit(limit, "alice")
