@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "service.garbage": set(),
     "service.supervisor": set(),
     "service.routes": {"service.api"},
-    "service.descriptions": {"service", "service.api", "service.routes"},
+    "service.descriptions": {"service", "service.api", "service.domain", "service.routes"},
 }
 MAY_IMPORT_ALL = {"service.app", "service.workers"}
 MAY_IMPORT_APP = {"service.cli", "service.__main__", "service.workers"}

@@ -1,8 +1,7 @@
 """What the dialects answer, as JSON Schema: each answer has these fields and no others."""
 
-from typing import Any
-
-Schema = dict[str, Any]
+from service.api.answer_examples import EXAMPLES
+from service.api.bounds import Schema, the
 
 TEXT: Schema = {"type": "string"}
 NAMED: Schema = {"type": ["string", "null"]}
@@ -17,10 +16,6 @@ OBJECT_OR_NULL: Schema = {"type": ["object", "null"]}
 CONTENT: Schema = {"type": ["string", "array", "null"], "items": OBJECT}
 ROLE: Schema = {"enum": ["user", "assistant", "system", "tool"]}
 JULEP_ROLE: Schema = {"enum": ["user", "assistant", "system", "function_call", "function"]}
-
-
-def the(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def many(items: Schema) -> Schema:
@@ -39,6 +34,10 @@ def record(fields: dict[str, Schema], **optional: Schema) -> Schema:
 
 USAGE = record({"prompt_tokens": COUNT, "completion_tokens": COUNT})
 MESSAGE_FIELDS = {"name": TEXT, "tool_calls": many(OBJECT), "tool_call_id": TEXT}
+# `input` is what was sent where it was wrong.
+PROBLEM = record(
+    {"type": TEXT, "loc": many({"type": ["string", "integer"]}), "msg": TEXT, "input": ANY}
+)
 PYSPUR_TIMES = {"created_at": TIME, "updated_at": TIME}
 JULEP_CHANGED = {"id": ID, "updated_at": TIME, "jobs": many(ANY)}
 NATIVE_SESSION_FIELDS = {
@@ -84,7 +83,7 @@ NATIVE = {
 }
 
 PYSPUR = {
-    "pyspur.Failure": record({"detail": ANY}),
+    "pyspur.Failure": record({"detail": {"anyOf": [TEXT, many(PROBLEM)]}}),
     "pyspur.Message": record(
         {
             "id": ID,
@@ -112,7 +111,9 @@ PYSPUR = {
 }
 
 KEYED = {
-    "keyed.Failure": record({"detail": TEXT}, errors=many(OBJECT)),
+    "keyed.Failure": record(
+        {"detail": TEXT}, errors=many(record({"field": TEXT, "message": TEXT, "type": TEXT}))
+    ),
     "keyed.Health": record({"status": TEXT}, version=TEXT, uptime_seconds=NUMBER),
     "keyed.Keys": record({"sessions": many(TEXT), "count": COUNT}),
     "keyed.Session": record(
@@ -124,8 +125,34 @@ KEYED = {
             "age_seconds": NUMBER,
         }
     ),
-    # The line that `export` writes and `import` takes.
-    "keyed.Export": OBJECT,
+    # The line that `export` writes and `import` takes, or what is shown of a session with this key.
+    "keyed.Export": {"anyOf": [the("keyed.Line"), the("keyed.Session")]},
+    "keyed.Line": record(
+        {
+            "session_id": ID,
+            "user_id": TEXT,
+            "agent_id": TEXT,
+            "key": NAMED,
+            "title": NAMED,
+            "metadata": OBJECT_OR_NULL,
+            "max_context_results": COUNT,
+            "created_at": TIME,
+            "messages": many(the("keyed.LineMessage")),
+        },
+        is_test={"type": "boolean"},
+        situation=TEXT,
+        render_templates={"type": "boolean"},
+        token_budget=COUNT,
+        context_overflow=TEXT,
+        tools=many(OBJECT),
+    ),
+    "keyed.LineMessage": record(
+        {"role": ROLE, "content": CONTENT, "id": ID, "created_at": TIME},
+        **MESSAGE_FIELDS,
+        metadata=OBJECT,
+        client_key=TEXT,
+        usage=USAGE,
+    ),
     "keyed.Deleted": record({"deleted": {"const": True}, "key": TEXT}),
     "keyed.DeletedMany": record({"deleted": COUNT, "keys": many(TEXT)}),
     "keyed.Reply": record(
@@ -206,9 +233,25 @@ JULEP = {
 
 OPS = {
     "ops.Failure": record({"message": TEXT, "error": TEXT}),
-    "ops.About": OBJECT,
+    "Refusal": record({"message": TEXT, "error": TEXT}, detail=TEXT),
+    "ops.About": record(
+        {
+            "name": TEXT,
+            "version": TEXT,
+            "dialects": {"type": "object", "additionalProperties": many(TEXT)},
+            "links": {"type": "object", "additionalProperties": TEXT},
+        }
+    ),
+    "ops.Document": {
+        "type": "object",
+        "properties": {"openapi": {"const": "3.1.0"}},
+        "required": ["openapi", "info", "paths", "components"],
+    },
     "ops.Alive": record({"status": TEXT}),
     "ops.Readiness": record({"status": TEXT, "failed": many(TEXT)}),
 }
 
-SCHEMAS: dict[str, Schema] = {**NATIVE, **PYSPUR, **KEYED, **JULEP, **OPS}
+SCHEMAS: dict[str, Schema] = {
+    name: schema | {"examples": [EXAMPLES[name]]}
+    for name, schema in (NATIVE | PYSPUR | KEYED | JULEP | OPS).items()
+}

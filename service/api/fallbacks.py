@@ -33,10 +33,7 @@ class Fallbacks:
 
     async def _http_error(self, request: Request, error: HTTPException) -> Response:
         advice = ADVICE.get(error.status_code, error.detail)
-        headers = dict(error.headers or {})
-        if "Allow" in headers:
-            headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
-        return self._answer(request, error.status_code, error.detail, advice, headers)
+        return self._answer(request, error.status_code, error.detail, advice, error.headers)
 
     async def _unexpected_error(self, request: Request, _: Exception) -> Response:
         advice = "The service failed; this is not your fault."

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 
 from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.routing import Route
 
 from service.api.context import Handler
 
@@ -26,14 +26,15 @@ class PathRoute(Route):
     """One path with the handler of each of its methods; another method is 405."""
 
     def __init__(self, path: str, handlers: Mapping[str, Handler]) -> None:
+        super().__init__(path, self._answer)
         self.handlers = {"HEAD": handlers["GET"], **handlers} if "GET" in handlers else handlers
-        super().__init__(path, self._answer, methods=list(handlers))
-        # Starlette's pattern ends in $, which lets one newline more pass.
+        # To Starlette the path takes all methods, so that no other path is asked.
+        self.methods = None
+        # Its pattern ends in $, which lets one newline more pass.
         self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
 
     async def _answer(self, request: Request) -> Response:
-        return await self.handlers[request.method](request)
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, child_scope = super().matches(scope)
-        return (Match.FULL if match is Match.PARTIAL else match), child_scope
+        handler = self.handlers.get(request.method)
+        if handler is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self.handlers))})
+        return await handler(request)

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictInt, ValidationError
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
@@ -29,7 +29,13 @@ def _as_integer(text: object) -> object:
     return text
 
 
+def _without_fraction(number: object) -> object:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+# As text in a query; as a number in JSON, where 4000.0 is the same as 4000.
 Integer = Annotated[int, BeforeValidator(_as_integer)]
+WholeNumber = Annotated[StrictInt, BeforeValidator(_without_fraction)]
 
 
 class Query(BaseModel):

@@ -110,6 +110,15 @@ async def test_explicit_nulls_and_unknown_fields_are_not_given(alice: Api) -> No
     assert await alice.history(session_id) == [{"role": "user", "content": "x"}]
 
 
+async def test_an_empty_include_adds_nothing(alice: Api) -> None:
+    session_id = await alice.create()
+    await alice.say(session_id, "Hello")
+
+    data = await alice.history(session_id, include="")
+
+    assert data == [{"role": "user", "content": "Hello"}]
+
+
 async def test_include_adds_the_services_own_fields(alice: Api) -> None:
     session_id = await alice.create()
     await alice.say(session_id, "one", "two")

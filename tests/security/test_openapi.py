@@ -9,7 +9,9 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from service.api.answer_schemas import SCHEMAS
 from service.descriptions import DESCRIBED, description
+from service.domain.rules import MAX_ID_CHARS, MAX_TITLE_CHARS
 from service.routes import ENDPOINTS
 from tests.security.matrix import MATRIX, WHO
 from tests.security.world import World
@@ -30,6 +32,15 @@ def operation_of(endpoint: str) -> dict[str, Any]:
 def problems(schema: dict[str, Any], value: object) -> list[str]:
     whole = {**schema, "components": document()["components"]}
     return [error.message for error in OAS31Validator(whole).iter_errors(value)]
+
+
+def required_headers(described: dict[str, Any]) -> list[str]:
+    components = document()["components"]["headers"]
+    return [
+        name
+        for name, header in described["headers"].items()
+        if components[header["$ref"].rpartition("/")[2]].get("required")
+    ]
 
 
 async def test_the_document_that_is_served_is_valid_openapi(client: httpx2.AsyncClient) -> None:
@@ -61,9 +72,57 @@ async def test_what_is_answered_is_what_the_document_says(
     described = operation_of(endpoint)["responses"][str(answer.status_code)]
     media_type = answer.headers.get("content-type", "").partition(";")[0]
     assert media_type in described.get("content", {"": {}})
+    assert [name for name in required_headers(described) if name not in answer.headers] == []
     if media_type == "application/json":
         schema = described["content"][media_type]["schema"]
         assert problems(schema, answer.json()) == []
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_answer_has_an_example_that_is_one(name: str) -> None:
+    schema = document()["components"]["schemas"][name]
+
+    assert [
+        problem for example in schema["examples"] for problem in problems(schema, example)
+    ] == []
+    assert schema["examples"]
+
+
+BODIES = {e: o["requestBody"] for e in MATRIX if "requestBody" in (o := operation_of(e))}
+
+
+@pytest.mark.parametrize("endpoint", BODIES)
+async def test_the_examples_of_a_body_are_accepted_as_one(world: World, endpoint: str) -> None:
+    reference = BODIES[endpoint]["content"]["application/json"]["schema"]["$ref"]
+    schema = document()["components"]["schemas"][reference.rpartition("/")[2]]
+
+    answers = [
+        await world.ask("admin", endpoint, MATRIX[endpoint]._replace(body=example))
+        for example in schema["examples"]
+    ]
+
+    assert schema["examples"]
+    assert [a.text for a in answers if not a.is_success] == []
+    assert [problem for e in schema["examples"] for problem in problems(schema, e)] == []
+
+
+@pytest.mark.parametrize("dialect", ["native", "pyspur", "keyed", "julep"])
+def test_429_is_told_of_what_needs_a_token_in_dialects_with_a_limit(dialect: str) -> None:
+    paths = description(limited={dialect})["paths"]
+
+    operations = [o for by_method in paths.values() for o in by_method.values()]
+    told = {o["operationId"] for o in operations if "429" in o["responses"]}
+    of_dialect = {o["operationId"] for o in operations if o["tags"] == [dialect]}
+    assert told == {o["operationId"] for o in operations if o.get("security") != []} & of_dialect
+    assert told
+
+
+@pytest.mark.parametrize("endpoint", MATRIX)
+def test_the_parameters_of_a_path_are_described(endpoint: str) -> None:
+    described = operation_of(endpoint)["parameters"]
+
+    names = {p["name"] for p in described if p["in"] == "path" and p["required"]}
+    assert names == set(re.findall(r"{(\w+)", endpoint))
 
 
 async def test_bodies_and_parameters_are_described_with_their_bounds() -> None:
@@ -71,6 +130,8 @@ async def test_bodies_and_parameters_are_described_with_their_bounds() -> None:
     of_chat = operation_of("POST /api/v1/chat")["requestBody"]["content"]["application/json"]
 
     bounds = {parameter["name"]: parameter["schema"] for parameter in create}
+    assert bounds["agent_id"]["maxLength"] == MAX_ID_CHARS
+    assert bounds["title"]["maxLength"] == MAX_TITLE_CHARS
     assert bounds["max_context_results"]["minimum"] == 1
     assert bounds["max_context_results"]["maximum"] == 1000
     assert problems(of_chat["schema"], {"message": "x" * 100_000}) == []

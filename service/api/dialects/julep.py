@@ -7,17 +7,18 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import ConfigDict, Field, StrictBool, WithJsonSchema
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.bounds import Id, Metadata, Situation, TokenBudget, the
 from service.api.context import caller, sessions, windows
 from service.api.dialects.julep_answers import encoded, julep, reply
 from service.api.dialects.julep_messages import MessageBody, message_view
 from service.api.dialects.julep_tools import ToolBody, to_tools, tools_view
 from service.api.errors import MalformedFilter
-from service.api.shapes import Body, Integer, Query, read_body, read_query
+from service.api.shapes import Body, Integer, Query, WholeNumber, read_body, read_query
 from service.domain.models import (
     ContextOverflow,
     JsonObject,
@@ -33,6 +34,13 @@ from service.domain.tool_results import with_call_ids
 from service.domain.window import Window
 
 MAX_OFFSET = 2**31 - 1
+JsonObjectText = WithJsonSchema(
+    {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": the("JsonObject"),
+    }
+)
 SORT_FIELDS = {"created_at": SortBy.CREATED_AT, "updated_at": SortBy.LAST_ACTIVE}
 
 
@@ -45,7 +53,7 @@ class PageQuery(Query):
 
 
 class SessionsQuery(PageQuery):
-    metadata_filter: str = "{}"
+    metadata_filter: Annotated[str, JsonObjectText] = "{}"
     sort_by: Literal["created_at", "updated_at"] = "created_at"
     order: Literal["asc", "desc"] = "desc"
 
@@ -73,10 +81,14 @@ class SessionsQuery(PageQuery):
 
 
 class SettingsBody(Body):
-    situation: str | None = None
-    metadata: JsonObject | None = None
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"situation": "Be brief.", "token_budget": 4000}]}
+    )
+
+    situation: Situation | None = None
+    metadata: Metadata | None = None
     render_templates: StrictBool | None = None
-    token_budget: StrictInt | None = None
+    token_budget: Annotated[WholeNumber, TokenBudget] | None = None
     context_overflow: ContextOverflow | None = None
     tools: list[ToolBody] | None = None
 
@@ -87,8 +99,14 @@ class SettingsBody(Body):
 
 
 class SessionBody(SettingsBody):
-    agent_id: str
-    user_id: str | None = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"agent_id": "agent123", "situation": "Be brief.", "token_budget": 4000}]
+        }
+    )
+
+    agent_id: Id
+    user_id: Id | None = None
 
     def to_domain(self) -> NewSession:
         return NewSession(**self.given())

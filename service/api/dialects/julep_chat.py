@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 import orjson
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import ConfigDict, Field, StrictBool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,7 +22,7 @@ from service.api.dialects.julep_answers import encoded, julep, reply
 from service.api.dialects.julep_messages import MessageBody, message_view
 from service.api.dialects.julep_tools import ToolBody, ToolName, to_tools
 from service.api.hangups import while_connected
-from service.api.shapes import Body, read_body, read_query
+from service.api.shapes import Body, WholeNumber, read_body, read_query
 from service.api.streaming import event, event_stream
 from service.domain.completion import ChatRequest, Completion, Delta, ModelSettings, Suggestion
 from service.domain.errors import DomainError
@@ -37,9 +37,9 @@ TOOL_CHOICES = {"auto", "none", "required"}
 DONE = b"data: [DONE]\n\n"
 
 StopText = Annotated[str, Field(min_length=1)]
-Penalty = Annotated[float, Field(ge=-2, le=2)]
-Bias = Annotated[float, Field(ge=-100, le=100)]
-Seed = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+Penalty = Annotated[float, Field(strict=True, ge=-2, le=2)]
+Bias = Annotated[float, Field(strict=True, ge=-100, le=100)]
+Seed = Annotated[WholeNumber, Field(ge=-(2**63), lt=2**63)]
 
 
 # Shapes
@@ -68,6 +68,12 @@ class ResponseFormat(Body):
 class ChatBody(Body):
     """A turn. Settings that only other models know (`min_p`, `preset` …) are ignored."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"messages": [{"role": "user", "content": "Hello"}], "temperature": 0.7}]
+        }
+    )
+
     messages: Annotated[list[MessageBody], Field(min_length=1)]
     tools: list[ToolBody] | None = None
     tool_choice: ToolName | NamedTool | None = None
@@ -75,9 +81,9 @@ class ChatBody(Body):
     remember: StrictBool | None = None
     record: StrictBool | None = None
     stream: StrictBool | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] | None = None
+    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
+    max_tokens: Annotated[WholeNumber, Field(ge=1, le=MAX_TOKENS)] | None = None
     stop: StopText | Annotated[list[StopText], Field(min_length=1, max_length=MAX_STOPS)] | None = (
         None
     )

@@ -11,13 +11,15 @@ comes without an id gets one; which call a `function` without `tool_call_id` ans
 `service.domain.tool_results` to find.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic.config import JsonDict, JsonValue
 from pydantic_core import from_json
 
+from service.api.bounds import SPOKEN_CONTENT, Name
 from service.api.shapes import Body
 from service.domain.errors import InvalidInput
 from service.domain.models import Content, JsonObject, Message, NewMessage, Role, text_of
@@ -27,6 +29,27 @@ FUNCTION = "function"
 ROLES = {FUNCTION_CALL: Role.ASSISTANT, FUNCTION: Role.TOOL}
 CALL_KEYS = {"id", "type", "function"}
 FUNCTION_KEYS = {"name", "arguments"}
+SPEAKS: JsonDict = {
+    "properties": {
+        "role": {"enum": ["user", "assistant", "system", "function"]},
+        "content": SPOKEN_CONTENT,
+    }
+}
+CALLS: JsonDict = {
+    "properties": {
+        "role": {"const": FUNCTION_CALL},
+        "content": {
+            "type": "string",
+            "format": "function-call",
+            "contentMediaType": "application/json",
+            "description": 'Like {"name": "search", "arguments": "{}"} as JSON text.',
+        },
+    }
+}
+MESSAGE_EXAMPLES: list[JsonValue] = [
+    {"role": "user", "content": "What is the capital of France?"},
+    {"role": "assistant", "content": [{"type": "text", "text": "Paris"}], "name": "guide"},
+]
 IMAGE_DETAILS = (None, "low", "high", "auto")
 
 
@@ -34,10 +57,14 @@ IMAGE_DETAILS = (None, "low", "high", "auto")
 
 
 class MessageBody(Body):
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [SPEAKS, CALLS], "examples": MESSAGE_EXAMPLES}
+    )
+
     role: Literal["user", "assistant", "system", "function_call", "function"]
-    content: str | list[JsonObject]
-    name: str | None = None
-    tool_call_id: str | None = None
+    content: Annotated[str | list[JsonObject], WithJsonSchema({"type": ["string", "array"]})]
+    name: Name | None = None
+    tool_call_id: Name | None = None
 
     def to_domain(self) -> NewMessage:
         role = ROLES.get(self.role) or Role(self.role)

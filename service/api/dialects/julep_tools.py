@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 from pydantic import Field
 
+from service.api.bounds import FreeText
 from service.api.shapes import Body
 from service.domain.models import JsonObject, Session
 
@@ -15,7 +16,7 @@ ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 class FunctionBody(Body):
     name: ToolName
-    description: str | None = None
+    description: FreeText | None = None
     parameters: JsonObject | None = None
 
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 import service
+from service.api.bounds import text
 from service.api.context import DialectEndpoint, Handler, caller, chat, keys
 from service.api.errors import InvalidShape, MalformedBody, RateLimited, headers_of, status_of
 from service.api.hangups import while_connected
@@ -47,14 +48,27 @@ MODEL_CALLS = 1
 
 
 class DeleteQuery(Query):
-    prefix: Annotated[str, Field(min_length=1, max_length=MAX_KEY_CHARS)] | None = None
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["prefix"]}, {"required": ["older_than_s"]}]}
+    )
+
+    prefix: (
+        Annotated[str, Field(min_length=1, max_length=MAX_KEY_CHARS), text(MAX_KEY_CHARS)] | None
+    ) = None
     older_than_s: Annotated[Integer, Field(ge=1, le=MAX_AGE_S)] | None = None
 
 
 class ChatBody(Body):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"message": "Hello", "session_key": "user:alice:first-steps"}]
+        },
+    )
 
-    message: Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE_CHARS)]
+    message: Annotated[
+        str, Field(min_length=1, max_length=MAX_MESSAGE_CHARS), text(MAX_MESSAGE_CHARS)
+    ]
     session_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_:.@-]{1,128}$")] | None = None
     model: Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)] | None = None
 

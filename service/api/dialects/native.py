@@ -6,10 +6,21 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.bounds import (
+    SPEAKS_OR_CALLS,
+    Id,
+    Key,
+    MessageContent,
+    Metadata,
+    Name,
+    SpokenContent,
+    Title,
+    ToolCalls,
+)
 from service.api.context import DialectEndpoint, Handler, caller, chat, sessions, windows
 from service.api.errors import headers_of, status_of
 from service.api.hangups import while_connected
@@ -38,28 +49,36 @@ Included = Literal["seq", "id", "created_at"]
 ANSWERED = "Chat reply generated successfully."
 CHAT_FAILED = "Failed to chat."
 MAX_KEPT_TIMES = 10_000
+MESSAGE_EXAMPLES = [
+    {"role": "user", "content": "What is the capital of France?"},
+    {"role": "assistant", "content": "Paris", "metadata": {"model": "demo"}, "id": "answer-1"},
+]
 
 
 # Shapes
 
 
 class CreateQuery(Query):
-    agent_id: str
+    agent_id: Id
     max_context_results: Annotated[Integer, Field(ge=1, le=MAX_CONTEXT_RESULTS)] = (
         DEFAULT_CONTEXT_RESULTS
     )
-    title: str | None = None
-    key: str | None = None
-    user_id: str | None = None
+    title: Title | None = None
+    key: Key | None = None
+    user_id: Id | None = None
 
     def to_domain(self) -> NewSession:
         return NewSession(**self.model_dump())
 
 
+def _as_list(text: str) -> list[str]:
+    return text.split(",") if text else []
+
+
 class HistoryQuery(Query):
     limit: Annotated[Integer, Field(ge=1, le=1000)] = 20
     skip: Skip = 0
-    include: Annotated[frozenset[Included], BeforeValidator(lambda v: v.split(","))] = frozenset()
+    include: Annotated[frozenset[Included], BeforeValidator(_as_list)] = frozenset()
 
     def window(self, *, newest: bool) -> Window:
         return Window(limit=self.limit, skip=self.skip, newest=newest)
@@ -92,13 +111,15 @@ def _as_content(value: object) -> object:
 
 
 class MessageBody(Body):
+    model_config = ConfigDict(json_schema_extra=SPEAKS_OR_CALLS | {"examples": MESSAGE_EXAMPLES})
+
     role: Role
-    content: Annotated[Content, BeforeValidator(_as_content)] = None
-    name: str | None = None
-    tool_calls: list[JsonObject] | None = None
-    tool_call_id: str | None = None
-    metadata: JsonObject | None = None
-    id: str | None = None
+    content: Annotated[MessageContent, BeforeValidator(_as_content)] = None
+    name: Name | None = None
+    tool_calls: Annotated[list[JsonObject] | None, ToolCalls] = None
+    tool_call_id: Name | None = None
+    metadata: Metadata | None = None
+    id: Key | None = None
 
     def to_domain(self, idempotency_key: str | None) -> NewMessage:
         fields = self.model_dump(exclude={"id"})
@@ -108,7 +129,13 @@ class MessageBody(Body):
 
 
 class ChatBody(Body):
-    content: Content = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"content": "What is the capital of France?", "stream": False}],
+        }
+    )
+
+    content: Annotated[Content, SpokenContent]
     stream: bool | None = None
 
     def to_domain(self, idempotency_key: str | None) -> ChatRequest:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import orjson
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.bounds import Id, Key, Metadata, text
 from service.api.context import DialectEndpoint, Handler, caller, sessions, users
 from service.api.errors import InvalidShape, MalformedBody, headers_of, status_of
 from service.api.shapes import Body, Integer, Query, read_body, read_query, read_session_id
@@ -24,7 +25,6 @@ from service.domain.errors import (
     UserNotFound,
 )
 from service.domain.models import (
-    JsonObject,
     ListPage,
     Message,
     NewSession,
@@ -32,6 +32,7 @@ from service.domain.models import (
     Session,
     User,
 )
+from service.domain.rules import MAX_ID_CHARS
 from service.domain.window import Window
 
 MAX_SKIP = 2**31 - 1
@@ -45,16 +46,24 @@ MAX_INPUT_CHARS = 200
 
 
 class SessionBody(Body):
-    user_id: str
-    workflow_id: str
-    external_id: str | None = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"user_id": "alice", "workflow_id": "agent123", "external_id": "1732176000.000100"}
+            ]
+        }
+    )
+
+    user_id: Id
+    workflow_id: Id
+    external_id: Key | None = None
 
     def to_domain(self) -> NewSession:
         return NewSession(user_id=self.user_id, agent_id=self.workflow_id, key=self.external_id)
 
 
 class TestSessionQuery(Query):
-    workflow_id: str
+    workflow_id: Id
 
 
 class PageQuery(Query):
@@ -63,17 +72,27 @@ class PageQuery(Query):
 
 
 class SessionsQuery(PageQuery):
-    user_id: Annotated[str, Field(min_length=1)] | None = None
+    user_id: Annotated[str, Field(min_length=1), text(MAX_ID_CHARS)] | None = None
 
 
 class UserBody(Body):
-    external_id: str
-    user_metadata: JsonObject | None = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"external_id": "alice", "user_metadata": {"team": "sales"}}]
+        }
+    )
+
+    external_id: Id
+    user_metadata: Metadata | None = None
 
 
 class UserChangeBody(Body):
-    external_id: str | None = None
-    user_metadata: JsonObject | None = None
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"user_metadata": {"team": "support"}}]}
+    )
+
+    external_id: Id | None = None
+    user_metadata: Metadata | None = None
 
 
 # Views
