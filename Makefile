@@ -74,6 +74,10 @@ bench-scale: $(VENV)/.dev wrk ## Show what a million messages and a million sess
 	$(BIN)/python -m bench.scale
 	$(BIN)/python -m bench.sizing
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## Schemathesis with all checks over /openapi.json: 20 000 cases, in ten minutes
+	$(BIN)/python -m tests.security.fuzzing
+
 .PHONY: wrk
 wrk:
 	@command -v wrk > /dev/null \

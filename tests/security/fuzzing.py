@@ -1,0 +1,103 @@
+"""Schemathesis over the service as its users run it: a process of its own, with a real MongoDB.
+
+`python -m tests.security.fuzzing` is `make fuzz`. It makes requests from `/openapi.json`, honest
+and hostile ones, and chains of them, and checks each answer against the document.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import click
+
+from service.auth.mint import mint
+from service.domain.access import ADMIN_SCOPE
+from tests.api.asking import SECRET
+from tests.running import run_service
+
+COMMAND = str(Path(sys.executable).parent / "schemathesis")
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+FORMATS = Path(__file__).with_name("fuzzed_formats.py")
+CALLERS: dict[str, list[str]] = {"alice": [], "bob": [], "admin": [ADMIN_SCOPE]}
+NEVER_IN_THE_WAY = "1000000"
+
+
+class Outcome(NamedTuple):
+    cases: int
+    failures: int
+    told: str
+
+
+def fuzz(folder: Path, *, examples: int, seed: int) -> Outcome:
+    """Run all phases with so many examples for each operation; `folder` takes all files."""
+    with run_service(
+        SESSIONS_DATA_DIR=str(folder / "data"),
+        SESSIONS_JWT_SECRET=SECRET,
+        SESSIONS_KEYED_REQUESTS_PER_MINUTE=NEVER_IN_THE_WAY,
+        SESSIONS_LOG_LEVEL="error",
+    ) as service:
+        return _run(service.url, folder, examples, seed)
+
+
+def _run(url: str, folder: Path, examples: int, seed: int) -> Outcome:
+    (folder / "callers.json").write_text(json.dumps(_callers()))
+    report = folder / "report.json"
+    options = {
+        "--max-examples": examples,
+        "--seed": seed,
+        "--workers": 1,
+        "--generation-database": "none",
+        "--report-json-path": report,
+    }
+    done = subprocess.run(
+        [
+            *(COMMAND, "--config-file", CONFIG, "run", f"{url}/openapi.json", "--no-color"),
+            *(str(part) for option in options.items() for part in option),
+        ],
+        cwd=folder,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": str(FORMATS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = done.stdout + done.stderr
+    if not report.exists():
+        raise AssertionError(told)
+    cases = json.loads(report.read_text())["test_cases"]
+    return Outcome(cases["generated"], cases["unique_failures"] + cases["errored"], told)
+
+
+def _callers() -> dict[str, object]:
+    return {
+        "auth": [
+            {
+                "name": name,
+                "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {_token(name)}"}],
+            }
+            for name in CALLERS
+        ]
+    }
+
+
+def _token(name: str) -> str:
+    return mint(SECRET, user_id=name, scopes=CALLERS[name], lifetime_s=86400)
+
+
+@click.command()
+@click.option("--examples", default=200, help="Examples for each operation.")
+@click.option("--seed", default=6, help="What the examples are made from.")
+@click.option("--least", default=20_000, help="Fewer cases than these are a failure.")
+def main(examples: int, seed: int, least: int) -> None:
+    with TemporaryDirectory() as folder:
+        outcome = fuzz(Path(folder), examples=examples, seed=seed)
+    click.echo(outcome.told)
+    click.echo(f"{outcome.cases} cases, {outcome.failures} failures")
+    sys.exit(outcome.failures > 0 or outcome.cases < least)
+
+
+if __name__ == "__main__":
+    main()
