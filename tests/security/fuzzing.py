@@ -82,8 +82,9 @@ def _run(url: str, folder: Path, phases: list[str], examples: int, seed: int) ->
     told = done.stdout + done.stderr
     if not report.exists():
         raise AssertionError(told)
-    cases = json.loads(report.read_text())["test_cases"]
-    return Outcome(cases["generated"], cases["unique_failures"] + cases["errored"], told)
+    found = json.loads(report.read_text())
+    cases = found["test_cases"]
+    return Outcome(cases["generated"], cases["unique_failures"] + len(found["errors"]), told)
 
 
 def _callers() -> dict[str, object]:
