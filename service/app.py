@@ -113,8 +113,7 @@ def create_app(
                 await chat.close()
                 await store.close()
 
-    readiness, observer = Readiness(), observer_for(settings)
-    counts = Counts()
+    readiness, observer, counts = Readiness(), observer_for(settings), Counts()
     limits = rate_limits(settings.requests_per_minute, counts, settings.trusted_proxies)
     app = Starlette(
         routes=routes(limits),

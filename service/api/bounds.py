@@ -6,7 +6,7 @@ for them; here they are told to readers and generators, as JSON Schema.
 
 from typing import Annotated, Any
 
-from pydantic import WithJsonSchema
+from pydantic import ConfigDict, WithJsonSchema
 from pydantic.config import JsonDict
 
 from service.domain.models import Content, JsonObject
@@ -31,6 +31,11 @@ STORABLE = r"^[^\x00]*$"
 
 def the(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def examples(*bodies: JsonDict) -> ConfigDict:
+    """Return the configuration of a shape that is shown with these bodies."""
+    return ConfigDict(json_schema_extra={"examples": list(bodies)})
 
 
 def text(max_chars: int) -> WithJsonSchema:

@@ -20,6 +20,7 @@ from service.api.bounds import (
     SpokenContent,
     Title,
     ToolCalls,
+    examples,
 )
 from service.api.context import DialectEndpoint, Handler, caller, chat, sessions, windows
 from service.api.errors import headers_of, status_of
@@ -129,11 +130,7 @@ class MessageBody(Body):
 
 
 class ChatBody(Body):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"content": "What is the capital of France?", "stream": False}],
-        }
-    )
+    model_config = examples({"content": "What is the capital of France?", "stream": False})
 
     content: Annotated[Content, SpokenContent]
     stream: bool | None = None

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import orjson
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.bounds import Id, Key, Metadata, text
+from service.api.bounds import Id, Key, Metadata, examples, text
 from service.api.context import DialectEndpoint, Handler, caller, sessions, users
 from service.api.errors import InvalidShape, MalformedBody, headers_of, status_of
 from service.api.shapes import Body, Integer, Query, read_body, read_query, read_session_id
@@ -46,12 +46,8 @@ MAX_INPUT_CHARS = 200
 
 
 class SessionBody(Body):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"user_id": "alice", "workflow_id": "agent123", "external_id": "1732176000.000100"}
-            ]
-        }
+    model_config = examples(
+        {"user_id": "alice", "workflow_id": "agent123", "external_id": "1732176000.000100"}
     )
 
     user_id: Id
@@ -76,20 +72,14 @@ class SessionsQuery(PageQuery):
 
 
 class UserBody(Body):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"external_id": "alice", "user_metadata": {"team": "sales"}}]
-        }
-    )
+    model_config = examples({"external_id": "alice", "user_metadata": {"team": "sales"}})
 
     external_id: Id
     user_metadata: Metadata | None = None
 
 
 class UserChangeBody(Body):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"user_metadata": {"team": "support"}}]}
-    )
+    model_config = examples({"user_metadata": {"team": "support"}})
 
     external_id: Id | None = None
     user_metadata: Metadata | None = None
