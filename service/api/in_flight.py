@@ -4,6 +4,8 @@ import orjson
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.errors import OUTCOME, UNCHANGED
+
 RETRY_AFTER_S = 1
 BUSY = orjson.dumps(
     {
@@ -28,7 +30,7 @@ class InFlightCap:
         if scope["type"] != "http" or scope["path"] in ALWAYS_ANSWERED:
             await self._app(scope, receive, send)
         elif self._requests >= self._max_requests:
-            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            headers = {"Retry-After": str(RETRY_AFTER_S), OUTCOME: UNCHANGED}
             busy = Response(BUSY, 503, headers, media_type="application/json")
             await busy(scope, receive, send)
         else:

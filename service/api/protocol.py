@@ -12,6 +12,7 @@ from uuid import uuid4
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.api.errors import OUTCOME, UNCHANGED
 from service.observability.metrics import HTTP_REFUSED
 
 # The colon, a space and the end of the line.
@@ -217,5 +218,5 @@ def _answer(status: HTTPStatus, problem: str) -> bytes:
         "connection: close",
     ]
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        lines.append(f"retry-after: {RETRY_AFTER_S}")
+        lines += [f"retry-after: {RETRY_AFTER_S}", f"{OUTCOME.lower()}: {UNCHANGED}"]
     return "\r\n".join([*lines, "", ""]).encode() + body
