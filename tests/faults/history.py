@@ -23,11 +23,13 @@ from pydantic import TypeAdapter
 class Kind(StrEnum):
     CREATE = "create"
     APPEND = "append"
-    """One message, or a turn of a chat: several messages that must stand together, in order."""
+    """One message, or a turn of a chat: several, in their order; a beginning when it failed."""
     DELETE = "delete"
     CLEAR = "clear"
     HISTORY = "history"
-    """Messages from the start of the log, or from `skip` messages behind it: ascending."""
+    """Messages from the start of the log, or from `skip` messages behind it: ascending.
+
+    Without `limit` the whole log."""
     RECENT = "recent"
     """The newest messages, or those before the `skip` newest: ascending."""
     GET = "get"
@@ -71,10 +73,10 @@ class Seen(NamedTuple):
 
 
 class Head(NamedTuple):
-    """A session in an answer."""
+    """A session in an answer, and how many messages it has where that is shown."""
 
     session: str
-    message_count: int
+    message_count: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,6 @@ class Operation:
     """
 
     call: int
-    client: int
     kind: Kind
     dialect: Dialect
     user: str
