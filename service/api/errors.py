@@ -76,6 +76,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.StoreUnavailable: 503,
     errors.StoreBusy: 503,
     errors.OutcomeUnknown: 503,
+    errors.ServiceStopping: 503,
     errors.ModelNotConfigured: 503,
     errors.ModelFailed: 502,
     errors.ModelTimeout: 502,
