@@ -93,7 +93,7 @@ def _asked(attempt: Attempt) -> dict[str, Any]:
         "user": attempt.user,
         "session": ask.session or None,
         "sent": ask.sent if ask.texts else (),
-        "skip": ask.skip,
+        "skip": 0 if is_whole else ask.skip,
         "limit": None if is_whole else ask.limit,
     }
 
