@@ -12,10 +12,9 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Balancer:
-    """Gives each new connection to the next endpoint, connection by connection, as L4 ones do.
+    """Gives each new connection to the next endpoint in the list, as balancers of level 4 do.
 
-    An endpoint that refuses the connection is passed over, as balancers do; one that takes
-    it and then ends it without an answer is not: the client gets that failure.
+    What goes wrong with an endpoint goes wrong for the client: nothing is tried again.
     """
 
     def __init__(self, ports: Sequence[int]) -> None:
@@ -24,16 +23,10 @@ class Balancer:
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         with suppress(OSError):
-            answers, requests = await self._connect()
+            answers, requests = await asyncio.open_connection(HOST, self._next())
             ways = (_pass_on(reader, requests), _pass_on(answers, writer))
             await asyncio.gather(*ways, return_exceptions=True)
         writer.close()
-
-    async def _connect(self) -> tuple[StreamReader, StreamWriter]:
-        for _ in self.ports[1:]:
-            with suppress(OSError):
-                return await asyncio.open_connection(HOST, self._next())
-        return await asyncio.open_connection(HOST, self._next())
 
     def _next(self) -> int:
         return self.ports[next(self._turn) % len(self.ports)]

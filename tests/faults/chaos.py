@@ -1,0 +1,89 @@
+"""`make chaos`: the long profile, or one fault of it, on a replica set of its own.
+
+    python -m tests.faults.chaos [--fault NAME] [--seed N] [--short]
+
+A run of all faults writes RESULTS.md. The history of a run that broke an invariant is kept.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import SystemRandom
+from tempfile import mkdtemp
+
+import click
+
+from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.results import Result, table
+from tests.faults.rig.replica_set import ReplicaSet, replica_set
+from tests.faults.rig.rig import rig_on
+from tests.faults.size import Size
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+MAX_SEED = 10**6
+
+
+@click.command()
+@click.option("--fault", "name", type=click.Choice(sorted(FAULTS)), help="Only this one.")
+@click.option("--seed", type=int, help="Replay what was chosen with it.")
+@click.option("--short", is_flag=True, help="The counts of the short profile.")
+def main(name: str | None, seed: int | None, *, short: bool) -> None:
+    """Inject faults, check what they leave, and say which goals hold."""
+    chosen = [FAULTS[name]] if name else list(FAULTS.values())
+    seed = SystemRandom().randrange(MAX_SEED) if seed is None else seed
+    results = asyncio.run(_run(chosen, seed, short=short))
+    if not name:
+        RESULTS.write_text(_report(results, short=short))
+    sys.exit(not all(result.holds for result in results))
+
+
+async def _run(faults: list[Fault], seed: int, *, short: bool) -> list[Result]:
+    results = []
+    folder = Path(mkdtemp(prefix="session-faults-"))
+    async with replica_set(folder) as replicas:
+        for fault in faults:
+            results.append(await injected(fault, seed, replicas, folder, short=short))
+            click.echo(str(results[-1]))
+    return results
+
+
+async def injected(
+    fault: Fault, seed: int, replicas: ReplicaSet, folder: Path, *, short: bool
+) -> Result:
+    """Return what one fault has shown."""
+    size: Size = fault.short if short else fault.long
+    result, begun_s = Result(fault.name, seed), time.monotonic()
+    await fault.run(rig_on(replicas, folder, seed), size, result)
+    result.took_s = time.monotonic() - begun_s
+    return result
+
+
+def _report(results: list[Result], *, short: bool) -> str:
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    profile = "short" if short else "long"
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    took_min = sum(result.took_s for result in results) / 60
+    made = (
+        f"Made by `make chaos`: {profile} profile, commit {commit}, {took_min:.0f} minutes, "
+        f"{os.cpu_count()} cores, load average {load}. One fault again: "
+        "`make chaos FAULT=<fault> SEED=<seed>`."
+    )
+    lines = [
+        "# What the faults have shown",
+        "",
+        made,
+        "",
+        table(results),
+        "",
+        *(f"- {result.fault}: {note}" for result in results for note in result.notes),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    main()
