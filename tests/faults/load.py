@@ -14,21 +14,17 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields
-from enum import Enum, auto
-from itertools import count
+from itertools import count, cycle
 from random import Random
 
 from tests.faults.bodies import body_of
 from tests.faults.client import Attempt, Client
 from tests.faults.dialects import Ask, Facts, dialects_for
 from tests.faults.history import Dialect, History, Kind, Operation, Outcome
+from tests.faults.targets import Fate, Target, Targets
 
-MAX_APPENDS_OF_SESSION = 200
-"""Then another session takes its place, so that reads of whole logs stay short."""
 MAX_TEXTS = 3
 REPLAYABLE = 300
-REMEMBERED_DEAD = 50
-DEAD_SHARE = 0.05
 PAGE_SIZES = (3, 7, 10, 25)
 MAX_PAGES = 100
 RETRY_PAUSE_S = 0.2
@@ -74,25 +70,6 @@ class Load:
     deadline_s: float = 30
 
 
-class Fate(Enum):
-    """What may happen to a session beside appends and reads."""
-
-    KEPT = auto()
-    CLEARED = auto()
-    DELETED = auto()
-
-
-@dataclass
-class Target:
-    """A session under load."""
-
-    session: str
-    owner: str
-    name: str | None
-    fate: Fate
-    appends: int = 0
-
-
 async def run_load(urls: Sequence[str], load: Load, history: History) -> None:
     """Send the load to these addresses; return when the last answer has come."""
     client = Client(urls, deadline_s=load.deadline_s)
@@ -109,9 +86,8 @@ class _Driver:
         self._history = history
         self._random = Random(load.seed)
         self._users = [f"user{number}" for number in range(load.users)]
-        self._targets: list[Target] = []
-        self._dead: deque[Target] = deque(maxlen=REMEMBERED_DEAD)
-        self._replayable: deque[tuple[Attempt, Target]] = deque(maxlen=REPLAYABLE)
+        self._targets = Targets(load.sessions, self._random)
+        self._replayable: deque[Attempt] = deque(maxlen=REPLAYABLE)
         self._numbers, self._calls, self._walks = count(), count(), count()
         self._appends = 0
         self._choices: dict[str, Callable[[], Awaitable[object]]] = {
@@ -141,9 +117,10 @@ class _Driver:
 
     async def _prepare(self) -> None:
         """Make the first sessions, also when the service is not ready yet."""
+        fates = cycle(Fate)
         async with asyncio.timeout(PREPARE_TIMEOUT_S):
-            while len(self._targets) < self._load.sessions:
-                await self._create()
+            while not self._targets.are_enough:
+                await self._create(next(fates))
 
     async def _arrivals(self) -> AsyncIterator[None]:
         started_s = due_s = time.monotonic()
@@ -162,13 +139,13 @@ class _Driver:
     # What is chosen
 
     async def _append(self) -> None:
-        target = self._any_target()
+        target = self._targets.any()
         dialect = self._dialect(Kind.APPEND)
         if dialect is not None:
             await self._send(target, dialect, texts=1, is_turn=False)
 
     async def _turn(self) -> None:
-        target = self._any_target()
+        target = self._targets.any()
         dialect = self._dialect(Kind.APPEND, is_turn=True)
         if dialect is Dialect.KEYED and target.fate is Fate.DELETED:
             # There the key would name a new session as soon as the old one is gone.
@@ -192,24 +169,23 @@ class _Driver:
         )
         last = await self._call(target.owner, ask)
         if ask.key is not None and last.is_acknowledged:
-            attempt = Attempt(target.owner, ask, last.call, last.attempt)
-            self._replayable.append((attempt, target))
-        if target.appends == MAX_APPENDS_OF_SESSION:
-            await self._replace(target)
+            self._replayable.append(Attempt(target.owner, ask, last.call, last.attempt))
+        if target.is_full:
+            await self._create(target.fate)
 
     async def _replay(self) -> None:
         """Repeat an append that was acknowledged: its key must keep it from being made again."""
         if not self._replayable:
             return
         place = self._random.randrange(len(self._replayable))
-        attempt, target = self._replayable[place]
+        attempt = self._replayable[place]
         del self._replayable[place]
         again = attempt._replace(number=attempt.number + 1)
         await self._attempt(again)
-        self._replayable.append((again, target))
+        self._replayable.append(again)
 
     async def _read(self, kind: Kind) -> None:
-        target = self._any_target()
+        target = self._targets.any()
         dialect = self._dialect(kind)
         if dialect is not None:
             skip = self._random.choice((0, 0, 0, 5, 40)) if kind is not Kind.GET else 0
@@ -224,13 +200,12 @@ class _Driver:
 
     async def _walk(self) -> None:
         """Page through a log while others append to it."""
-        kept = [target for target in self._targets if target.fate is Fate.KEPT]
+        target = self._targets.any_of(Fate.KEPT)
         dialects = self._load.dialects & {Dialect.NATIVE, Dialect.JULEP}
-        if not kept or not dialects:
+        if target is None or not dialects:
             return
-        target, walk = self._random.choice(kept), next(self._walks)
         dialect = self._random.choice(sorted(dialects))
-        limit, skip = self._random.choice(PAGE_SIZES), 0
+        limit, skip, walk = self._random.choice(PAGE_SIZES), 0, next(self._walks)
         for _ in range(MAX_PAGES):
             ask = _of(target, Kind.HISTORY, dialect, skip=skip, limit=limit)
             page = await self._call(target.owner, ask, walk=walk)
@@ -238,8 +213,8 @@ class _Driver:
             if not page.is_acknowledged or len(page.seen) < limit:
                 return
 
-    async def _create(self) -> None:
-        owner, fate = self._random.choice(self._users), self._random.choice(list(Fate))
+    async def _create(self, fate: Fate | None = None) -> None:
+        owner, fate = self._random.choice(self._users), fate or self._random.choice(list(Fate))
         dialect = self._dialect(Kind.CREATE)
         if dialect is None:
             return
@@ -247,30 +222,22 @@ class _Driver:
         ask = Ask(kind=Kind.CREATE, dialect=dialect, owner=owner, name=name)
         made = await self._call(owner, ask)
         if made.is_acknowledged and made.session is not None:
-            self._targets.append(Target(made.session, owner, name, fate))
+            self._targets.add(Target(made.session, owner, name, fate))
 
     async def _delete(self) -> None:
-        mortal = [target for target in self._targets if target.fate is Fate.DELETED]
-        dialect = self._dialect(Kind.DELETE)
-        if not mortal or dialect is None or len(self._targets) == 1:
-            return
-        target = self._random.choice(mortal)
-        self._targets.remove(target)
-        self._dead.append(target)
-        await self._call(target.owner, _of(target, Kind.DELETE, dialect))
-        if len(self._targets) < self._load.sessions:
-            await self._create()
+        target, dialect = self._targets.any_of(Fate.DELETED), self._dialect(Kind.DELETE)
+        if target is not None and dialect is not None and self._targets.kill(target):
+            await self._call(target.owner, _of(target, Kind.DELETE, dialect))
+            await self._create(Fate.DELETED)
 
     async def _clear(self) -> None:
-        clearable = [target for target in self._targets if target.fate is Fate.CLEARED]
-        dialect = self._dialect(Kind.CLEAR)
-        if clearable and dialect is not None:
-            target = self._random.choice(clearable)
+        target, dialect = self._targets.any_of(Fate.CLEARED), self._dialect(Kind.CLEAR)
+        if target is not None and dialect is not None:
             await self._call(target.owner, _of(target, Kind.CLEAR, dialect))
 
     async def _foreign(self) -> None:
         """Ask for somebody else's session, or to change it."""
-        target = self._any_target()
+        target = self._targets.any()
         others = [user for user in self._users if user != target.owner]
         kind = self._random.choice((Kind.HISTORY, Kind.RECENT, Kind.GET, Kind.APPEND, Kind.DELETE))
         dialect = self._dialect(kind)
@@ -299,22 +266,12 @@ class _Driver:
 
     # Chance
 
-    def _any_target(self) -> Target:
-        if self._dead and self._random.random() < DEAD_SHARE:
-            return self._random.choice(self._dead)
-        return self._random.choice(self._targets)
-
     def _dialect(self, kind: Kind, *, is_turn: bool = False) -> Dialect | None:
         able = [d for d in dialects_for(kind, is_turn=is_turn) if d in self._load.dialects]
         return self._random.choice(able) if able else None
 
     def _text(self, user: str) -> str:
         return body_of(user, next(self._numbers), self._random)
-
-    async def _replace(self, target: Target) -> None:
-        if target in self._targets and len(self._targets) > 1:
-            self._targets.remove(target)
-            await self._create()
 
 
 def _of(target: Target, kind: Kind, dialect: Dialect, **more: object) -> Ask:
