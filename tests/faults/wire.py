@@ -5,12 +5,15 @@ connections that are kept alive and httptools' parser.
 """
 
 import asyncio
+import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httptools
 
 CONNECT_TIMEOUT_S = 5
+# A server may close an idle connection just when a request is on its way: use no older ones.
+IDLE_EXPIRY_S = 1
 
 
 class Answer(NamedTuple):
@@ -34,11 +37,16 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Answer] | None = None
+        self._used_s = time.monotonic()
         self._begin()
 
     @property
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def is_fresh(self) -> bool:
+        return self.is_open and time.monotonic() - self._used_s < IDLE_EXPIRY_S
 
     def ask(self, request: bytes) -> asyncio.Future[Answer]:
         if self._transport is None or not self.is_open:
@@ -76,6 +84,7 @@ class _Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
+        self._used_s = time.monotonic()
         answer = Answer(self._parser.get_status_code(), self._headers, b"".join(self._body))
         if not self._parser.should_keep_alive():
             self.close()
@@ -130,8 +139,9 @@ class Server:
     def _idle_one(self) -> _Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_open:
+            if connection.is_fresh:
                 return connection
+            connection.close()
         return None
 
     async def _connect(self) -> _Connection:

@@ -1,5 +1,7 @@
 """Deletes and clears against appends to the same sessions: nothing may be left behind."""
 
+from typing import Any
+
 from tests.faults.history import History, Kind
 from tests.faults.load import Mix, run_load
 from tests.faults.results import Result, at_least
@@ -12,7 +14,7 @@ MIX = Mix(
     clear=3, foreign=1,
 )  # fmt: skip
 # The shortest grace that these allow, so that the sweeper comes soon.
-QUICK = {
+QUICK: Any = {
     "SESSIONS_MONGO_TIMEOUT_S": "1",
     "SESSIONS_DELETE_GRACE_S": "10",
     "SESSIONS_SWEEP_INTERVAL_S": "1",

