@@ -74,6 +74,14 @@ bench-scale: $(VENV)/.dev wrk ## Show what a million messages and a million sess
 	$(BIN)/python -m bench.scale
 	$(BIN)/python -m bench.sizing
 
+.PHONY: chaos
+chaos: $(VENV)/.dev ## Inject all faults, in an hour; FAULT=name for one, SEED=n to replay it
+	$(BIN)/python -m tests.faults.chaos $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED))
+
+.PHONY: soak
+soak: $(VENV)/.dev ## Load one service for MINUTES=60, and see whether it drifts
+	$(BIN)/python -m tests.faults.chaos --soak $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
+
 .PHONY: wrk
 wrk:
 	@command -v wrk > /dev/null \

@@ -1,6 +1,6 @@
 """`make chaos`: the long profile, or one fault of it, on a replica set of its own.
 
-    python -m tests.faults.chaos [--fault NAME] [--seed N] [--short]
+    python -m tests.faults.chaos [--fault NAME | --soak MINUTES] [--seed N] [--short]
 
 A run of all faults writes RESULTS.md. The history of a run that broke an invariant is kept.
 """
@@ -16,11 +16,10 @@ from tempfile import mkdtemp
 
 import click
 
-from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.catalogue import FAULTS, Fault, soak_for
 from tests.faults.results import Result, table
 from tests.faults.rig.replica_set import ReplicaSet, replica_set
 from tests.faults.rig.rig import rig_on
-from tests.faults.size import Size
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 MAX_SEED = 10**6
@@ -30,9 +29,12 @@ MAX_SEED = 10**6
 @click.option("--fault", "name", type=click.Choice(sorted(FAULTS)), help="Only this one.")
 @click.option("--seed", type=int, help="Replay what was chosen with it.")
 @click.option("--short", is_flag=True, help="The counts of the short profile.")
-def main(name: str | None, seed: int | None, *, short: bool) -> None:
+@click.option("--soak", "soak_min", type=int, help="Instead, load a service for minutes.")
+def main(name: str | None, seed: int | None, soak_min: int | None, *, short: bool) -> None:
     """Inject faults, check what they leave, and say which goals hold."""
     chosen = [FAULTS[name]] if name else list(FAULTS.values())
+    if soak_min:
+        chosen, name = [soak_for(soak_min)], "soak"
     seed = SystemRandom().randrange(MAX_SEED) if seed is None else seed
     results = asyncio.run(_run(chosen, seed, short=short))
     if not name:
@@ -54,7 +56,7 @@ async def injected(
     fault: Fault, seed: int, replicas: ReplicaSet, folder: Path, *, short: bool
 ) -> Result:
     """Return what one fault has shown."""
-    size: Size = fault.short if short else fault.long
+    size = fault.short if short and fault.short else fault.long
     result, begun_s = Result(fault.name, seed), time.monotonic()
     await fault.run(rig_on(replicas, folder, seed), size, result)
     result.took_s = time.monotonic() - begun_s

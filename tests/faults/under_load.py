@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from random import Random
 
 from tests.faults.checker import check, report
-from tests.faults.final_state import read_final_state
+from tests.faults.final_state import FinalState, read_final_state
 from tests.faults.history import History, Kind, Operation, Outcome
 from tests.faults.load import Load, Mix, run_load
 from tests.faults.results import Figure, none_of
@@ -26,6 +26,14 @@ MOSTLY_APPENDS = Mix(
     append=80, turn=2, replay=5, history=3, recent=4, get=2, list=1, walk=1, create=1, delete=0,
     clear=0, foreign=1,
 )  # fmt: skip
+
+
+ONLY_APPENDS = Mix(
+    append=1, turn=0, replay=0, history=0, recent=0, get=0, list=0, walk=0, create=0, delete=0,
+    clear=0, foreign=0,
+)  # fmt: skip
+FEW = 3
+MAX_SEED = 10**6
 
 
 @dataclass
@@ -107,12 +115,35 @@ class _Progress:
         return self._appends
 
 
+async def one_more(scene: Scene, load: Load) -> list[Operation]:
+    """Return what was recorded of another load, which says nothing that was said before."""
+    recorded = len(scene.history.operations)
+    seed = scene.random.randrange(1, MAX_SEED)
+    await run_load(scene.urls, replace(load, seed=seed), scene.history)
+    return scene.history.operations[recorded:]
+
+
+async def works_again_s(scene: Scene) -> float:
+    """Return how long it takes until a few appends, one after the other, were acknowledged."""
+    begun_s = time.monotonic()
+    few = Load(seed=0, appends=FEW, sessions=1, max_in_flight=1, mix=ONLY_APPENDS)
+    while not all(op.is_acknowledged for op in (await one_more(scene, few))[-FEW:]):
+        pass
+    return time.monotonic() - begun_s
+
+
+async def at_rest(scene: Scene) -> FinalState:
+    """Return all that is there, once the database is whole again."""
+    rig = scene.rig
+    await rig.replicas.healthy()
+    url = scene.services[0].url
+    return await read_final_state(url, rig.replicas.url, rig.database, scene.history)
+
+
 async def proven(scene: Scene) -> tuple[list[Figure], list[str]]:
     """Check the history against all that is there; keep it when it breaks an invariant."""
     rig, history = scene.rig, scene.history
-    await rig.replicas.healthy()
-    url = scene.services[0].url
-    state = await read_final_state(url, rig.replicas.url, rig.database, history)
+    state = await at_rest(scene)
     violations = check(history, state)
     notes = [str(violation) for violation in violations[:MAX_SHOWN]]
     if violations:

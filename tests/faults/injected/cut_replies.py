@@ -8,7 +8,7 @@ from tests.faults.rig.rig import Rig
 from tests.faults.size import Size
 from tests.faults.under_load import Scene, load_of, proven
 
-CHANCE = 0.2
+CHANCE = 0.1
 WRITES = ("insert", "update")
 
 

@@ -10,7 +10,14 @@ from tests.faults.rig.bounded_disk import BoundedDisk, CannotMount, bounded_disk
 from tests.faults.rig.replica_set import replica_set
 from tests.faults.rig.rig import Rig, rig_on
 from tests.faults.size import Size
-from tests.faults.under_load import Scene, acknowledged, inject_under_load, load_of, proven
+from tests.faults.under_load import (
+    Scene,
+    acknowledged,
+    inject_under_load,
+    load_of,
+    proven,
+    works_again_s,
+)
 
 DISK_MB = 400
 WAIT_S = 60
@@ -71,12 +78,12 @@ async def _fill(scene: Scene, disk: BoundedDisk) -> Span:
 
 
 async def _recover(scene: Scene) -> float:
-    """Start again what ended; return how long it took until an append got through."""
+    """Start again what ended; return how long it took until appends got through."""
     begun_s = time.monotonic()
     replicas = scene.rig.replicas
     ended = [member for member in replicas.members if not member.process.is_running]
     await asyncio.gather(*(replicas.restart(member) for member in ended))
-    await _until(lambda: any(op.invoked_s > begun_s for op in acknowledged(scene.history)[-1:]))
+    await works_again_s(scene)
     took_s = time.monotonic() - begun_s
     await replicas.healthy()
     return took_s

@@ -10,13 +10,13 @@ from tests.faults.under_load import Scene, inject_under_load, load_of, proven
 async def run(rig: Rig, size: Size, result: Result) -> None:
     async with rig.services(2) as services:
         scene = Scene(rig, services, History(rig.seed))
-        await inject_under_load(scene, load_of(rig, size), size.times, _kill)
+        await inject_under_load(scene, load_of(rig, size), size.times, kill)
         figures, notes = await proven(scene)
     result.figures += [at_least("kills", size.times, len(scene.at_s)), *figures]
     result.notes += notes
 
 
-async def _kill(scene: Scene, turn: int) -> None:
+async def kill(scene: Scene, turn: int) -> None:
     service = scene.services[turn % len(scene.services)]
     scene.mark(f"kill -9 of {service.url}")
     await service.process.kill()

@@ -14,7 +14,11 @@ MOUNT_S = 10
 POLL_S = 0.02
 MOUNTED, FILLER = ".mounted", "filler"
 # The process that holds the mount: what else sees it may end, and find its data again.
-HOLD = 'mount -t tmpfs -o size="$1"m tmpfs "$0" && touch "$0/.mounted" && exec sleep 86400'
+# Entering a namespace unties a process from the one that started it: tie it again.
+TIED = "exec setpriv --pdeathsig TERM"
+HOLD = f'mount -t tmpfs -o size="$1"m tmpfs "$0" && touch "$0/{MOUNTED}" && {TIED} sleep 86400'
+ENTER = f'mkdir -p "$0" && {TIED} "$@"'
+TOOLS = ("unshare", "nsenter", "setpriv")
 
 
 class CannotMount(Exception):
@@ -29,8 +33,8 @@ class BoundedDisk:
     def command(self, command: list[str], data: Path) -> list[str]:
         """Return the command as one that sees the disk, and on it this folder."""
         target = f"--target={self._holder.pid}"
-        enter = ["nsenter", target, "--user", "--mount", "--preserve-credentials"]
-        return [*enter, "sh", "-c", 'mkdir -p "$0" && exec "$@"', str(data), *command]
+        enter = [_path("nsenter"), target, "--user", "--mount", "--preserve-credentials"]
+        return [*enter, "sh", "-c", ENTER, str(data), *command]
 
     def fill(self) -> None:
         """Take all the space that is left."""
@@ -59,9 +63,9 @@ async def bounded_disk(folder: Path, size_mb: int) -> AsyncIterator[BoundedDisk]
     Raises:
         CannotMount: it takes namespaces of users, which some machines forbid.
     """
-    if not shutil.which("unshare"):
+    if not all(map(shutil.which, TOOLS)):
         raise CannotMount
-    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
+    unshare = [_path("unshare"), "--user", "--map-root-user", "--mount"]
     command = [*unshare, "sh", "-c", HOLD, str(folder), str(size_mb)]
     holder = Child(command, folder.with_suffix(".log"), os.environ)
     await holder.start()
@@ -71,3 +75,7 @@ async def bounded_disk(folder: Path, size_mb: int) -> AsyncIterator[BoundedDisk]
         yield disk
     finally:
         await holder.stop()
+
+
+def _path(tool: str) -> str:
+    return str(shutil.which(tool))

@@ -26,6 +26,7 @@ class Fault(Enum):
     TRICKLE = "1 KiB/s"
     RESET_REQUEST = "reset before the request"
     RESET_REPLY = "reset before the reply"
+    HANG_UP = "hang-up behind the request"
     HALF_OPEN = "half-open"
 
 
@@ -105,6 +106,9 @@ class _Connection:
                 self._is_reset = True
                 return
             await self._pass_on(data, self._server)
+            if self._fault is Fault.HANG_UP:
+                self._is_reset = True
+                return
 
     async def back(self, reader: StreamReader) -> None:
         while data := await reader.read(CHUNK_BYTES):
