@@ -105,6 +105,9 @@ class AppendLog:
         try:
             await self._insert([a for a in appends if not a.one.must_look_first])
             await self._move_heads([a for a in appends if a.one.is_stored])
+        except OutcomeUnknown:
+            await self._try_again(appends)
+            return
         except StoreUnavailable:
             for append in appends:
                 if append.one.is_begun:
@@ -116,6 +119,24 @@ class AppendLog:
             self._known.distrust()
         self._known.forget(append.session_id for append in unsettled)
         await self._settle(unsettled)
+
+    async def _try_again(self, appends: list[_Append]) -> None:
+        """Settle once more what surely is not made twice; of the others nobody knows.
+
+        Raises:
+            OutcomeUnknown: of some, nobody knows.
+        """
+        self._known.forget(append.session_id for append in appends)
+        for append in appends:
+            if not append.one.is_repeatable:
+                append.request.refuse(OutcomeUnknown())
+        again = [append for append in appends if append.one.is_repeatable]
+        for append in again:
+            append.one.may_be_stored = True
+        await self._settle(again)
+        if any(isinstance(a.request.future.exception(), StoreUnavailable) for a in appends):
+            # The queue need not wait for the same.
+            raise OutcomeUnknown
 
     async def _with_heads(self, requests: Sequence[Request[Asked, list[Message]]]) -> list[_Append]:
         """Return the appends that find their session in reach; refuse the others."""
@@ -182,9 +203,20 @@ class AppendLog:
 async def _settle_in_turn(appends: list[_Append]) -> None:
     for request, one in appends:
         try:
-            request.answer(await one.settle())
+            request.answer(await _settled(one))
         except DomainError as error:
             request.refuse(error)
+
+
+async def _settled(one: OneAppend) -> list[Message]:
+    """Settle an append, and once more if nobody knows and it cannot be made twice."""
+    try:
+        return await one.settle()
+    except OutcomeUnknown:
+        if one.may_be_stored or not one.is_repeatable:
+            raise
+        one.may_be_stored = True
+        return await one.settle()
 
 
 def _numbered(appends: list[_Append], ends: dict[UUID, int]) -> list[tuple[_Append, list[Message]]]:

@@ -26,6 +26,7 @@ class Fault(Enum):
     TRICKLE = "1 KiB/s"
     RESET_REQUEST = "reset before the request"
     RESET_REPLY = "reset before the reply"
+    LOST_REPLY = "no reply"
     HANG_UP = "hang-up behind the request"
     HALF_OPEN = "half-open"
 
@@ -116,7 +117,8 @@ class _Connection:
             if self._fault is Fault.RESET_REPLY:
                 self._is_reset = True
                 return
-            await self._pass_on(data, self._client)
+            if self._fault is not Fault.LOST_REPLY:
+                await self._pass_on(data, self._client)
 
     async def _pass_on(self, data: bytes, writer: StreamWriter) -> None:
         match self._fault:
