@@ -174,6 +174,13 @@ def test_the_limit_of_the_pool_is_shown() -> None:
     observer_for(Settings(_env_file=None, mongo_max_pool=17))
 
     assert sample("sessions_mongo_pool_limit") == 17
+async def test_the_sampler_counts_the_tasks_of_its_loop() -> None:
+    sampling = asyncio.create_task(Sampler(Queue(), Cache(), Readiness()).run())
+
+    await asyncio.sleep(0)
+    sampling.cancel()
+
+    assert sample("sessions_tasks") == len(asyncio.all_tasks())
 
 
 def test_samples_show_the_queue_and_the_cache_as_they_are() -> None:

@@ -20,16 +20,17 @@ CHANCE = {
     Fault.RESET_REQUEST: 0.1,
     Fault.RESET_REPLY: 0.1,
     Fault.HANG_UP: 0.1,
+    Fault.LOST_REPLY: 0.02,
     Fault.HALF_OPEN: 0.02,
 }
 
 
 async def run_before_clients(rig: Rig, size: Size, result: Result) -> None:
     """Put a proxy between clients and each of two services."""
-    async with rig.services(2) as services, _proxies(rig, services) as (proxies, urls):
+    async with rig.services(2) as services, proxies_before(rig, services) as (proxies, urls):
         scene = Scene(rig, services, History(rig.seed))
         load = replace(load_of(rig, size), deadline_s=CLIENTS_DEADLINE_S)
-        await inject_under_load(scene, load, size.times, _next_fault(proxies), urls)
+        await inject_under_load(scene, load, size.times, next_fault(proxies), urls)
         figures, notes = await proven(scene)
     hits = sum(proxy.hits for proxy in proxies)
     result.figures += [at_least("requests it was done to", size.appends // 50, hits), *figures]
@@ -43,7 +44,7 @@ async def run_before_database(rig: Rig, size: Size, result: Result) -> None:
         url = f"mongodb://127.0.0.1:{port}/?directConnection=true"
         async with rig.services(2, mongo_url=url) as services:
             scene = Scene(rig, services, History(rig.seed))
-            await inject_under_load(scene, load_of(rig, size), size.times, _next_fault([proxy]))
+            await inject_under_load(scene, load_of(rig, size), size.times, next_fault([proxy]))
             proxy.fault = Fault.NONE
             figures, notes = await proven(scene)
     figure = at_least("commands it was done to", size.appends // 100, proxy.hits)
@@ -51,7 +52,7 @@ async def run_before_database(rig: Rig, size: Size, result: Result) -> None:
     result.notes += notes
 
 
-def _next_fault(proxies: Sequence[FaultProxy]) -> Inject:
+def next_fault(proxies: Sequence[FaultProxy]) -> Inject:
     """Return what makes the proxies go from one fault to the next, in turn."""
 
     async def change(scene: Scene, turn: int) -> None:
@@ -64,7 +65,7 @@ def _next_fault(proxies: Sequence[FaultProxy]) -> Inject:
 
 
 @asynccontextmanager
-async def _proxies(
+async def proxies_before(
     rig: Rig, services: Sequence[Service]
 ) -> AsyncIterator[tuple[list[FaultProxy], list[str]]]:
     async with AsyncExitStack() as stack:

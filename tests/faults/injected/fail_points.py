@@ -25,12 +25,14 @@ ONCE = {"times": 1}
 MODES: tuple[Any, ...] = (ONCE, "alwaysOn")
 # More than MongoDB sends at first, so that the rest is asked for by getMore.
 LONG_LOG = 150
-TIMEOUT_S = 0.5
+TIMEOUT_S = 1
 QUICK: Any = {"SESSIONS_MONGO_TIMEOUT_S": str(TIMEOUT_S)}
 MESSAGE = {"role": "user", "content": "hello"}
 MAPPED = {"200", "201", "202", "503"}
 LONGEST_S = 15
-RECOVERED_S, POLL_S = 5, 0.05
+RECOVERED_S, POLL_S = 5, 0.02
+# A primary that only says it is none does not tell the driver when it is one again.
+POLLING = "&serverMonitoringMode=poll"
 
 Answer = httpx2.Response
 Ask = Callable[["_Sessions"], Awaitable[Answer]]
@@ -75,12 +77,13 @@ ASKS: dict[str, tuple[Ask, ...]] = {
 WRITES = ("insert", "update", "findAndModify", "delete")
 
 
-async def run(rig: Rig, _: Size, result: Result) -> None:
+async def run(rig: Rig, size: Size, result: Result) -> None:
+    """Let each command fail once in each way; with `size.times` 2, also for ever."""
     primary = await rig.replicas.healthy()
     statuses: Counter[str] = Counter()
     untold = 0
     async with (
-        rig.services(1, **QUICK) as [service],
+        rig.services(1, mongo_url=rig.replicas.url + POLLING, **QUICK) as [service],
         connected("pymongo", rig.replicas.url) as database,
     ):
         store = await store_on(database[rig.database])
@@ -88,7 +91,7 @@ async def run(rig: Rig, _: Size, result: Result) -> None:
         client = httpx2.AsyncClient(base_url=service.url, headers=headers, timeout=LONGEST_S)
         async with client:
             for failure in _failures():
-                for mode in MODES:
+                for mode in MODES[: size.times]:
                     untold += await _inject(client, store, primary, failure, mode, statuses)
             recovered_s = await _recovered_s(_Sessions(client, ""))
     result.figures += [
@@ -132,6 +135,8 @@ async def _inject(
     for answer in answers:
         statuses[str(answer.status_code)] += 1
         untold += answer.status_code >= 500 and "outcome" not in answer.headers
+    # Each failure must meet a service that works, or it would not be met at all.
+    await _recovered_s(_Sessions(client, ""))
     return untold
 
 

@@ -14,13 +14,13 @@ FROZEN_S = (5, 15)
 async def run(rig: Rig, size: Size, result: Result) -> None:
     async with rig.services(2) as services:
         scene = Scene(rig, services, History(rig.seed))
-        await inject_under_load(scene, load_of(rig, size), size.times, _freeze)
+        await inject_under_load(scene, load_of(rig, size), size.times, freeze)
         figures, notes = await proven(scene)
     result.figures += [at_least("cycles", size.times, len(scene.at_s)), *figures]
     result.notes += notes
 
 
-async def _freeze(scene: Scene, turn: int) -> None:
+async def freeze(scene: Scene, turn: int) -> None:
     primary = await scene.rig.replicas.primary()
     scene.mark(f"SIGSTOP of the primary {primary.address}")
     primary.process.freeze()

@@ -19,7 +19,7 @@ OUTAGE_P50_S, OUTAGE_MAX_S = 3, 6
 async def run(rig: Rig, size: Size, result: Result) -> None:
     async with rig.services(2) as services:
         scene = Scene(rig, services, History(rig.seed))
-        await inject_under_load(scene, load_of(rig, size), size.times, _kill)
+        await inject_under_load(scene, load_of(rig, size), size.times, kill)
         figures, notes = await proven(scene)
     outages = outages_s(scene)
     result.figures += [
@@ -31,7 +31,7 @@ async def run(rig: Rig, size: Size, result: Result) -> None:
     result.notes += notes
 
 
-async def _kill(scene: Scene, _: int) -> None:
+async def kill(scene: Scene, _: int) -> None:
     primary = await scene.rig.replicas.primary()
     scene.mark(f"kill -9 of the primary {primary.address}")
     await primary.process.kill()
