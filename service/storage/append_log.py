@@ -203,20 +203,9 @@ class AppendLog:
 async def _settle_in_turn(appends: list[_Append]) -> None:
     for request, one in appends:
         try:
-            request.answer(await _settled(one))
+            request.answer(await one.settle())
         except DomainError as error:
             request.refuse(error)
-
-
-async def _settled(one: OneAppend) -> list[Message]:
-    """Settle an append, and once more if nobody knows and it cannot be made twice."""
-    try:
-        return await one.settle()
-    except OutcomeUnknown:
-        if one.may_be_stored or not one.is_repeatable:
-            raise
-        one.may_be_stored = True
-        return await one.settle()
 
 
 def _numbered(appends: list[_Append], ends: dict[UUID, int]) -> list[tuple[_Append, list[Message]]]:

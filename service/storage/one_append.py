@@ -70,6 +70,8 @@ class OneAppend:
     async def settle(self) -> list[Message]:
         """Finish the append, whoever else writes; return its messages.
 
+        When the database falls silent, it is tried once more if it cannot be made twice.
+
         Raises:
             SessionNotFound: the session was deleted; nothing is left behind.
             IdempotencyKeyReused: a key is there with other content.
@@ -77,6 +79,11 @@ class OneAppend:
         """
         try:
             return await self._settle()
+        except OutcomeUnknown:
+            if self.may_be_stored or not self.is_repeatable:
+                raise
+            self.may_be_stored = True
+            return await self.settle()
         except StoreUnavailable:
             if self.is_begun or self.may_be_stored:
                 # What is stored is shown as soon as somebody appends behind it.
