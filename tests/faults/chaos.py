@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from random import SystemRandom
 from tempfile import mkdtemp
@@ -17,7 +18,7 @@ from tempfile import mkdtemp
 import click
 
 from tests.faults.catalogue import FAULTS, Fault, soak_for
-from tests.faults.results import Result, table
+from tests.faults.results import Figure, Result, table
 from tests.faults.rig.replica_set import ReplicaSet, replica_set
 from tests.faults.rig.rig import rig_on
 
@@ -55,10 +56,15 @@ async def _run(faults: list[Fault], seed: int, *, short: bool) -> list[Result]:
 async def injected(
     fault: Fault, seed: int, replicas: ReplicaSet, folder: Path, *, short: bool
 ) -> Result:
-    """Return what one fault has shown."""
+    """Return what one fault has shown; leave the replica set whole, whatever became of it."""
     size = fault.short if short and fault.short else fault.long
     result, begun_s = Result(fault.name, seed), time.monotonic()
-    await fault.run(rig_on(replicas, folder, seed), size, result)
+    try:
+        await fault.run(rig_on(replicas, folder, seed), size, result)
+    except Exception as error:  # noqa: BLE001  The others are to be injected all the same.
+        click.echo(traceback.format_exc(), err=True)
+        result.figures.append(Figure("run to its end", "yes", f"no: {error!r}", holds=False))
+    await replicas.mend()
     result.took_s = time.monotonic() - begun_s
     return result
 

@@ -96,6 +96,14 @@ class ReplicaSet:
         await member.process.start()
         await _until_answers(member)
 
+    async def mend(self) -> None:
+        """Thaw and start again whatever a fault has left frozen or dead."""
+        for member in self.members:
+            member.process.thaw()
+            if not member.process.is_running:
+                await self.restart(member)
+        await self.healthy()
+
     async def step_down(self) -> None:
         member = await self.primary()
         # The answer may be lost with the connections the step-down closes.
