@@ -20,6 +20,9 @@ from tests.faults.rig.rig import Rig
 from tests.faults.size import Size
 
 CODES = (11600, 11602, 91, 189, 10107, 13435, 6, 7, 89, 112, 50, 64, 100)
+CLOSE = {"closeConnection": True}
+# Longer than the service waits for one operation.
+BLOCK = {"blockConnection": True, "blockTimeMS": 1500}
 # What fails once is tried again by the driver; what fails for ever has to end in an answer.
 ONCE = {"times": 1}
 MODES: tuple[Any, ...] = (ONCE, "alwaysOn")
@@ -100,19 +103,19 @@ async def run(rig: Rig, size: Size, result: Result) -> None:
         Figure("answers", "2xx or 503", _shown(statuses), not statuses.keys() - MAPPED),
         at_most("works again within", RECOVERED_S, recovered_s, " s"),
     ]
-    result.notes.append(f"{len(CODES)} codes and closed connections on {', '.join(ASKS)}")
+    result.notes.append(f"{len(CODES)} codes, closed and silent connections on {', '.join(ASKS)}")
 
 
 def _failures() -> list[tuple[str, dict[str, Any]]]:
     """Return each command with each way in which it fails."""
     coded = [(command, {"errorCode": code}) for command in ASKS for code in CODES]
-    closed = [(command, {"closeConnection": True}) for command in ASKS]
+    broken = [(command, how) for command in ASKS for how in (CLOSE, BLOCK)]
     unsure: list[tuple[str, dict[str, Any]]] = [
         (command, {"writeConcernError": {"code": code, "errmsg": "injected"}})
         for command in WRITES
         for code in (64, 91)
     ]
-    return [*coded, *closed, *unsure]
+    return [*coded, *broken, *unsure]
 
 
 async def _inject(
