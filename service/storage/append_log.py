@@ -50,6 +50,12 @@ class _Append(NamedTuple):
     def session_id(self) -> UUID:
         return self.request.asked.session_id
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether its caller, if there still is one, was told that the database is away."""
+        future = self.request.future
+        return not future.cancelled() and isinstance(future.exception(), StoreUnavailable)
+
 
 class AppendLog:
     """Appends to logs, one batch of this process at a time.
@@ -134,7 +140,7 @@ class AppendLog:
         for append in again:
             append.one.may_be_stored = True
         await self._settle(again)
-        if any(isinstance(a.request.future.exception(), StoreUnavailable) for a in appends):
+        if any(append.has_failed for append in appends):
             # The queue need not wait for the same.
             raise OutcomeUnknown
 

@@ -103,3 +103,19 @@ async def test_a_keyed_append_stays_unknown_while_the_database_is_silent(
 
     await store.append(ALICE, session.id, keyed("a"))
     assert texts_of(await log_of(store, session)) == "a"
+
+
+async def test_a_caller_who_hangs_up_meanwhile_leaves_the_others_alone(
+    store: MongoSessionStore, far: MongoSessionStore, proxy: tuple[FaultProxy, int]
+) -> None:
+    session = await open_session(store)
+    losing = asyncio.create_task(lose_replies(proxy[0], 1))
+    gone, *others = [
+        asyncio.create_task(far.append(ALICE, session.id, [message])) for message in keyed("abc")
+    ]
+
+    await losing
+    gone.cancel()
+    await asyncio.gather(*others)
+
+    assert texts_of(await log_of(store, session)) == "abc"
