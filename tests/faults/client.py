@@ -42,24 +42,20 @@ class Client:
         self._servers = [Server(url) for url in urls]
         self._deadline_s = deadline_s
 
-    async def make(self, attempt: Attempt, random: Random) -> tuple[Operation, Facts]:
-        """Return the record of the attempt, and what its answer showed."""
+    async def make(self, attempt: Attempt, random: Random) -> Operation:
+        """Return the record of the attempt."""
         server = random.choice(self._servers)
         request = _encoded(attempt, server.authority)
-        fields = _asked(attempt)
+        fields = asked(attempt)
         invoked_s = time.monotonic()
         try:
             answer = await server.ask(request, deadline_s=self._deadline_s)
         except (NotSent, NoAnswer) as failure:
             outcome = Outcome.UNSENT if isinstance(failure, NotSent) else Outcome.UNKNOWN
             fields |= {"outcome": outcome, "problem": str(failure)[:MAX_PROBLEM_CHARS]}
-            facts = Facts()
         else:
-            answered, facts = _answered(attempt.ask, answer)
-            fields |= answered
-        completed_s = time.monotonic()
-        operation = Operation(**fields, invoked_s=invoked_s, completed_s=completed_s)
-        return operation, facts
+            fields |= _answered(attempt.ask, answer)
+        return Operation(**fields, invoked_s=invoked_s, completed_s=time.monotonic())
 
     def close(self) -> None:
         for server in self._servers:
@@ -81,7 +77,8 @@ def _encoded(attempt: Attempt, authority: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
-def _asked(attempt: Attempt) -> dict[str, Any]:
+def asked(attempt: Attempt) -> dict[str, Any]:
+    """Return the fields of an operation that are known before it is sent."""
     ask = attempt.ask
     is_whole = ask.kind is Kind.HISTORY and ask.dialect in WHOLE_LOGS
     return {
@@ -98,7 +95,7 @@ def _asked(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _answered(ask: Ask, answer: Answer) -> tuple[dict[str, Any], Facts]:
+def _answered(ask: Ask, answer: Answer) -> dict[str, Any]:
     outcome = outcome_of(answer)
     facts, is_well_formed = Facts(), True
     try:
@@ -120,7 +117,7 @@ def _answered(ask: Ask, answer: Answer) -> tuple[dict[str, Any], Facts]:
         "heads": facts.heads,
         "canaries": owners_in(answer.body),
     }
-    return (fields | {"session": facts.session} if facts.session else fields), facts
+    return fields | {"session": facts.session} if facts.session else fields
 
 
 def outcome_of(answer: Answer) -> Outcome:

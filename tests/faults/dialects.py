@@ -35,19 +35,18 @@ class Ask:
     limit: int = 20
 
     @property
-    def sent(self) -> tuple[Sent, ...]:
-        """Return the messages that are appended, the answer of the model among them."""
+    def messages(self) -> tuple[tuple[str, str | None], ...]:
+        """Return the texts that are appended, the model's answer among them, and their keys."""
         if not self.is_turn:
-            return tuple(Sent(hash_of(text), self.key) for text in self.texts)
-        keys = [
-            None if self.key is None else f"chat:{self.key}:{i}" for i in range(len(self.texts))
-        ]
-        answer_key = None if self.key is None else f"chat:{self.key}:answer"
-        answer = demo_answer({"messages": [{"role": "user", "content": self.texts[-1]}]})
-        return (
-            *(Sent(hash_of(text), key) for text, key in zip(self.texts, keys, strict=True)),
-            Sent(hash_of(answer), answer_key),
-        )
+            return tuple((text, self.key) for text in self.texts)
+        answer = demo_answer({"messages": [_user_message(self.texts[-1])]})
+        places = [*range(len(self.texts)), "answer"]
+        keys = [None if self.key is None else f"chat:{self.key}:{place}" for place in places]
+        return tuple(zip((*self.texts, answer), keys, strict=True))
+
+    @property
+    def sent(self) -> tuple[Sent, ...]:
+        return tuple(Sent(hash_of(text), key) for text, key in self.messages)
 
     @property
     def called(self) -> str:

@@ -10,16 +10,16 @@ so others may watch it. What is chosen follows from the seed; when answers come 
 
 import asyncio
 import math
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import count, cycle
 from random import Random
+from typing import Protocol
 
 from tests.faults.bodies import body_of
 from tests.faults.client import Attempt, Client
-from tests.faults.dialects import Ask, Facts, dialects_for
+from tests.faults.dialects import Ask, dialects_for
 from tests.faults.history import Dialect, History, Kind, Operation, Outcome
 from tests.faults.targets import Fate, Target, Targets
 
@@ -30,6 +30,7 @@ MAX_PAGES = 100
 RETRY_PAUSE_S = 0.2
 MAX_RETRY_PAUSE_S = 2
 PREPARE_TIMEOUT_S = 60
+MAX_CALLS = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +75,24 @@ async def run_load(urls: Sequence[str], load: Load, history: History) -> None:
     """Send the load to these addresses; return when the last answer has come."""
     client = Client(urls, deadline_s=load.deadline_s)
     try:
-        await _Driver(client, load, history).run()
+        await drive(client, load, history)
     finally:
         client.close()
 
 
+class Asks(Protocol):
+    """What carries the attempts: a client on the wire, or a simulation."""
+
+    async def make(self, attempt: Attempt, random: Random) -> Operation: ...
+
+
+async def drive(client: Asks, load: Load, history: History) -> None:
+    """Make the attempts of the load; return when the last one is recorded."""
+    await _Driver(client, load, history).run()
+
+
 class _Driver:
-    def __init__(self, client: Client, load: Load, history: History) -> None:
+    def __init__(self, client: Asks, load: Load, history: History) -> None:
         self._client = client
         self._load = load
         self._history = history
@@ -88,7 +100,9 @@ class _Driver:
         self._users = [f"user{number}" for number in range(load.users)]
         self._targets = Targets(load.sessions, self._random)
         self._replayable: deque[Attempt] = deque(maxlen=REPLAYABLE)
-        self._numbers, self._calls, self._walks = count(), count(), count()
+        # Several loads of one history, each with a seed of its own, say nothing twice.
+        first = load.seed * MAX_CALLS
+        self._numbers, self._calls, self._walks = count(first), count(first), count(first)
         self._appends = 0
         self._choices: dict[str, Callable[[], Awaitable[object]]] = {
             "append": self._append,
@@ -123,12 +137,13 @@ class _Driver:
                 await self._create(next(fates))
 
     async def _arrivals(self) -> AsyncIterator[None]:
-        started_s = due_s = time.monotonic()
+        loop = asyncio.get_running_loop()
+        started_s = due_s = loop.time()
         while self._appends < self._load.appends:
             if self._load.rate_per_s < math.inf:
                 due_s += self._random.expovariate(self._load.rate_per_s)
-                await asyncio.sleep(max(0, due_s - time.monotonic()))
-            if time.monotonic() - started_s >= self._load.duration_s:
+                await asyncio.sleep(max(0, due_s - loop.time()))
+            if loop.time() - started_s >= self._load.duration_s:
                 return
             yield
 
@@ -252,17 +267,17 @@ class _Driver:
     async def _call(self, user: str, ask: Ask, walk: int | None = None) -> Operation:
         """Ask, and once more where that can do no harm; return the last attempt."""
         attempt = Attempt(user, ask, next(self._calls), walk=walk)
-        operation, _ = await self._attempt(attempt)
+        operation = await self._attempt(attempt)
         if _is_worth_repeating(operation, ask):
             pause_s = operation.retry_after_s or RETRY_PAUSE_S
             await asyncio.sleep(min(pause_s, MAX_RETRY_PAUSE_S))
-            operation, _ = await self._attempt(attempt._replace(number=2))
+            operation = await self._attempt(attempt._replace(number=2))
         return operation
 
-    async def _attempt(self, attempt: Attempt) -> tuple[Operation, Facts]:
-        operation, facts = await self._client.make(attempt, self._random)
+    async def _attempt(self, attempt: Attempt) -> Operation:
+        operation = await self._client.make(attempt, self._random)
         self._history.record(operation)
-        return operation, facts
+        return operation
 
     # Chance
 

@@ -1,4 +1,4 @@
-"""I1: every acknowledged message is in the final read, with the same bytes."""
+"""I1: every acknowledged message is in the final read, with the same bytes; so is its session."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,9 @@ def check_acknowledged(evidence: Evidence) -> Iterator[Violation]:
         if session.may_be_deleted:
             continue
         served = evidence.state.served.get(session.session)
+        if served is None and session.created is not None:
+            problem = "a session was created and is not there"
+            yield Violation("I1", problem, session.session, (session.created,))
         shown = {seen.body for seen in served.log} if served else set()
         for message in session.messages:
             if message.body not in shown and _must_be_there(session, message):

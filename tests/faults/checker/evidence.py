@@ -115,14 +115,14 @@ class Evidence:
     def moved(self) -> set[str]:
         """Return the messages that may have had more than one number.
 
-        A clear takes away a message and its key, so a later attempt appends it anew.
+        A clear takes away a message and its key: a later attempt appends it anew, and so does
+        one that was under way.
         """
         return {
             message.body
             for session in self.sessions.values()
-            if session.clears
             for message in session.messages
-            if len(message.attempts) > 1
+            if session.clears and (len(message.attempts) > 1 or _met_a_clear(session, message))
         }
 
     def logs(self) -> Iterator[tuple[SessionEvidence, tuple[Seen, ...]]]:
@@ -171,3 +171,11 @@ class Evidence:
                 if session is not None:
                     session.messages.append(message)
             message.attempts.append(operation)
+
+
+def _met_a_clear(session: SessionEvidence, message: SentMessage) -> bool:
+    attempt = message.attempts[0]
+    return session.may_be_cleared_after(attempt.invoked_s) and any(
+        attempt.outcome is Outcome.UNKNOWN or clear.invoked_s < attempt.completed_s
+        for clear in session.clears
+    )

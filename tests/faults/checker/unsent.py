@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.faults.checker.evidence import Evidence
+from tests.faults.checker.evidence import Evidence, SentMessage
 from tests.faults.checker.violation import Violation
 from tests.faults.history import Kind, Outcome
 
@@ -27,6 +27,9 @@ def _in_reads(evidence: Evidence) -> Iterator[Violation]:
     for session in evidence.sessions.values():
         for read in session.reads:
             for seen in read.seen:
+                message = evidence.messages.get(seen.body)
+                if message and session.may_be_deleted and _was_too_late(message):
+                    continue
                 if problem := _problem(evidence, seen.body, session.session):
                     yield Violation("I2", f"shown was {problem}", session.session, (read,))
 
@@ -54,3 +57,8 @@ def _problem(evidence: Evidence, body: str, session: str) -> str | None:
     if not message.may_be_stored:
         return f"message {body}, every attempt of which was refused"
     return None
+
+
+def _was_too_late(message: SentMessage) -> bool:
+    """Say whether the delete came between: who appended at the same time had it shown already."""
+    return all(attempt.status == 404 for attempt in message.attempts)

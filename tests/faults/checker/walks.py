@@ -12,7 +12,7 @@ def check_walks(evidence: Evidence) -> Iterator[Violation]:
     for session in evidence.sessions.values():
         if session.is_lasting:
             for pages in _walks(session):
-                yield from _problems(session, pages)
+                yield from _problems(evidence, session, pages)
 
 
 def _walks(session: SessionEvidence) -> Iterator[list[Operation]]:
@@ -23,12 +23,19 @@ def _walks(session: SessionEvidence) -> Iterator[list[Operation]]:
     return iter(by_walk.values())
 
 
-def _problems(session: SessionEvidence, pages: list[Operation]) -> Iterator[Violation]:
+def _problems(
+    evidence: Evidence, session: SessionEvidence, pages: list[Operation]
+) -> Iterator[Violation]:
     shown = [seen.body for page in pages for seen in page.seen]
     there = set(shown)
     repeated = len(shown) - len(there)
     if repeated:
         problem = f"{repeated} messages are on more than one page"
+        yield Violation("I10", problem, session.session, tuple(pages))
+    seqs = {seq for body in there if (seq := evidence.seqs.get(body)) is not None}
+    left_out = set(range(1, max(seqs, default=0))) - seqs
+    if left_out:
+        problem = f"seqs {sorted(left_out)} are on no page"
         yield Violation("I10", problem, session.session, tuple(pages))
     is_whole = len(pages[-1].seen) < (pages[-1].limit or 0)
     begun_s = pages[0].invoked_s
