@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Half of what an accepted request may take at the 99th percentile: the rest is for its swings.
-LATE_S = 0.5
+# A third of what an accepted request may take at the 99th percentile: the rest is for its swings,
+# and for what it waits before this process has read it.
+LATE_S = 0.3
 MOST_AT_ONCE = 500
 LEAST_AT_ONCE = 64
 GROWTH = 8
