@@ -174,6 +174,8 @@ def test_the_limit_of_the_pool_is_shown() -> None:
     observer_for(Settings(_env_file=None, mongo_max_pool=17))
 
     assert sample("sessions_mongo_pool_limit") == 17
+
+
 async def test_the_sampler_counts_the_tasks_of_its_loop() -> None:
     sampling = asyncio.create_task(Sampler(Queue(), Cache(), Readiness()).run())
 
