@@ -140,6 +140,8 @@ class ModelStore:
             seqs.append(self._store(log, text, key))
             await asyncio.sleep(STEP_S if self._random.random() < STEP_SHARE else 0)
         if log.is_deleted and self._bug is not Bug.APPEND_AFTER_DELETE:
+            # What came between two of them may have removed only the first.
+            log.kept = {seq: kept for seq, kept in log.kept.items() if seq not in seqs}
             raise Refused(404)
         if most is None:
             log.end = max(log.end, *seqs)
