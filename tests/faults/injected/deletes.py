@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from config.settings import HEADS_KNOWN_FOR_S
 from tests.faults.history import History, Kind
 from tests.faults.load import Mix, run_load
 from tests.faults.results import Result, at_least
@@ -13,10 +14,11 @@ MIX = Mix(
     append=70, turn=2, replay=5, history=4, recent=2, get=2, list=1, walk=1, create=0, delete=10,
     clear=3, foreign=1,
 )  # fmt: skip
+MONGO_TIMEOUT_S = 1
 # The shortest grace that these allow, so that the sweeper comes soon.
 QUICK: Any = {
-    "SESSIONS_MONGO_TIMEOUT_S": "1",
-    "SESSIONS_DELETE_GRACE_S": "10",
+    "SESSIONS_MONGO_TIMEOUT_S": str(MONGO_TIMEOUT_S),
+    "SESSIONS_DELETE_GRACE_S": str(HEADS_KNOWN_FOR_S + 5 * MONGO_TIMEOUT_S),
     "SESSIONS_SWEEP_INTERVAL_S": "1",
 }
 
