@@ -78,6 +78,14 @@ bench-scale: $(VENV)/.dev wrk ## Show what a million messages and a million sess
 fuzz: $(VENV)/.dev ## Schemathesis with all checks over /openapi.json: 20 000 cases, in ten minutes
 	$(BIN)/python -m tests.security.fuzzing
 
+.PHONY: chaos
+chaos: $(VENV)/.dev ## Inject all faults, in an hour; FAULT=name for one, SEED=n to replay it
+	$(BIN)/python -m tests.faults.chaos $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED))
+
+.PHONY: soak
+soak: $(VENV)/.dev ## Load one service for MINUTES=60, and see whether it drifts
+	$(BIN)/python -m tests.faults.chaos --soak $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
+
 .PHONY: wrk
 wrk:
 	@command -v wrk > /dev/null \

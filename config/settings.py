@@ -55,8 +55,15 @@ class Settings(BaseSettings):
         description="Where to send traces: an OpenTelemetry collector, up to its `/v1/traces`. "
         "Needs the extra `tracing`. Unset: no traces.",
     )
+    drain_s: float = Field(
+        1,
+        ge=0,
+        le=60,
+        description="Time after the signal to stop in which requests are still taken, because "
+        "balancers learn late of it. Each answer then closes its connection.",
+    )
     shutdown_timeout_s: int = Field(
-        20, ge=1, le=600, description="Time for requests under way to end when stopping."
+        20, ge=1, le=600, description="Time behind that for requests under way to end."
     )
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="Largest request body; larger ones get 413."

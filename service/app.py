@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import orjson
-import uvicorn
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -24,9 +22,9 @@ from service.api.fallbacks import Fallbacks
 from service.api.headers import StandardHeaders
 from service.api.in_flight import InFlightCap
 from service.api.middleware import Measured
-from service.api.protocol import ReceiveLimits, limited_protocol
 from service.api.rate_limits import Counts, rate_limits
 from service.api.request_log import RequestLog
+from service.api.stopping import LastAnswers
 from service.api.windows import EncodedWindows
 from service.auth.configured import authenticator_for
 from service.descriptions import description
@@ -36,7 +34,6 @@ from service.domain.keys import Keys
 from service.domain.models import utc_now
 from service.domain.sessions import Sessions
 from service.domain.users import Users
-from service.garbage import collect_rarely
 from service.llm.configured import model_for
 from service.llm.templates import SandboxedTemplates
 from service.observability.health import Readiness
@@ -49,6 +46,7 @@ from service.observability.watching import (
     measured_sweep,
 )
 from service.routes import DIALECT_OF_PATH, routes
+from service.server import Server, server_config
 from service.storage import driver
 from service.storage.driver import Database
 from service.storage.embedded import EmbeddedMongo, running_url
@@ -59,8 +57,6 @@ from service.storage.users import MongoUserStore
 from service.storage.watching import Commands, Connections, DriverWatcher, WatchBatch, unwatched
 
 PREPARE_PAUSE_S = 1
-# Longer than balancers keep an idle connection (60 s), so that they never use one that is closing.
-KEEP_ALIVE_S = 75
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +98,7 @@ def create_app(
             )
             app.state.chat = observer.use_cases(chat)
             app.state.users = observer.use_cases(Users(MongoUserStore(database), store))
+            app.state.time_is_up = asyncio.get_running_loop().create_future()
             sampler = Sampler(store, windows, readiness)
             async with (
                 upkeep(store, settings),
@@ -135,7 +132,9 @@ def create_app(
     described = description(limits)
     app.state.openapi, app.state.docs_page = orjson.dumps(described), page(described)
     # Outside of all of Starlette's own, so that answers to our mistakes pass here, too.
-    app.middleware_stack = StandardHeaders(RequestLog(app.build_middleware_stack()))
+    app.middleware_stack = StandardHeaders(
+        LastAnswers(RequestLog(app.build_middleware_stack()), readiness)
+    )
     return app
 
 
@@ -149,17 +148,6 @@ async def _counting(counts: Counts, settings: Settings) -> AsyncIterator[None]:
         yield
 
 
-def _receive_limits(settings: Settings) -> ReceiveLimits:
-    return ReceiveLimits(
-        max_header_bytes=settings.max_header_bytes,
-        max_header_lines=settings.max_header_lines,
-        header_timeout_s=settings.header_timeout_s,
-        body_timeout_s=settings.body_timeout_s,
-        send_timeout_s=settings.send_timeout_s,
-        max_connections=settings.max_connections,
-    )
-
-
 async def serve_on(
     listener: socket.socket,
     settings: Settings,
@@ -171,43 +159,8 @@ async def serve_on(
     """Serve until a signal says to stop, and the requests under way have ended."""
     write_logs(settings.log_level)
     app = create_app(settings, demo=demo, metrics_folder=metrics_folder)
-    server = _Server(server_config(app, settings), when_listening, app.state.readiness)
+    server = Server(server_config(app, settings), when_listening, app)
     await server.serve(sockets=[listener])
-
-
-def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=limited_protocol(_receive_limits(settings)),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=settings.shutdown_timeout_s,
-    )
-
-
-class _Server(uvicorn.Server):
-    def __init__(
-        self, config: uvicorn.Config, when_listening: Callable[[], None], readiness: Readiness
-    ) -> None:
-        super().__init__(config)
-        self._when_listening = when_listening
-        self._readiness = readiness
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        collect_rarely()
-        self._when_listening()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  As uvicorn's.
-        self._readiness.drain()
-        # Uvicorn's own would raise the signal again and kill us before MongoDB is stopped.
-        self.force_exit = self.should_exit
-        self.should_exit = True
 
 
 @asynccontextmanager

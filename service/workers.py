@@ -75,7 +75,7 @@ async def _serve_in_workers(
             _work,
             _Work(listener, settings, folder, demo),
             count=count,
-            stop_timeout_s=settings.shutdown_timeout_s,
+            stop_timeout_s=settings.drain_s + settings.shutdown_timeout_s,
             when_ended=lambda pid: forget_process(folder, pid),
         )
         with _metrics(settings, folder):

@@ -27,7 +27,7 @@ class RunningService:
 @contextmanager
 def run_service(**settings: str) -> Iterator[RunningService]:
     """Run `session-service serve` on a free port, with these settings and no others."""
-    environment = {"SESSIONS_PORT": "0", **settings}
+    environment = {"SESSIONS_PORT": "0", "SESSIONS_DRAIN_S": "0", **settings}
     outside = {name: v for name, v in os.environ.items() if not name.startswith("SESSIONS_")}
     process = subprocess.Popen(
         [COMMAND, "serve"],

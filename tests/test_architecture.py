@@ -24,6 +24,7 @@ MAY_IMPORT = {
     },
     "service.garbage": set(),
     "service.supervisor": set(),
+    "service.server": {"config", "service.api", "service.garbage"},
     "service.routes": {"service.api"},
     "service.descriptions": {"service", "service.api", "service.domain", "service.routes"},
 }
@@ -41,7 +42,7 @@ HOMES = {
     "jinja2": ("service.llm.templates",),
     "limits": ("service.api.rate_limits",),
     "click": ("service.cli",),
-    "uvicorn": ("service.cli", "service.app", "service.api.protocol"),
+    "uvicorn": ("service.cli", "service.server", "service.api.protocol"),
     "pydantic_settings": ("config",),
 }
 DOMAIN_LIBRARIES = {"pydantic"}

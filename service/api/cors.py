@@ -7,7 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id")
-ANSWER_HEADERS = ("Retry-After", "X-RateLimit-Remaining", "X-Request-Id")
+ANSWER_HEADERS = ("Outcome", "Retry-After", "X-RateLimit-Remaining", "X-Request-Id")
 
 
 def cross_origin(origins: Sequence[str]) -> list[Middleware]:

@@ -7,6 +7,11 @@ from service.domain import errors
 from service.domain.errors import DomainError
 
 MAX_SHOWN_CHARS = 40
+SERVER_ERROR = 500
+# The header of every 5xx that tells whether the change was surely not made, or may have been.
+OUTCOME = "Outcome"
+UNCHANGED = "unchanged"
+UNKNOWN = "unknown"
 
 
 class MalformedBody(DomainError):
@@ -71,6 +76,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.StoreUnavailable: 503,
     errors.StoreBusy: 503,
     errors.OutcomeUnknown: 503,
+    errors.ServiceStopping: 503,
     errors.ModelNotConfigured: 503,
     errors.ModelFailed: 502,
     errors.ModelTimeout: 502,
@@ -78,16 +84,23 @@ STATUS: dict[type[DomainError], int] = {
 }
 
 
+def outcome_of(error: DomainError) -> str:
+    """Return what programs must know of a 5xx: whether what they asked for may have been done."""
+    return UNKNOWN if isinstance(error, errors.OutcomeUnknown) else UNCHANGED
+
+
 def status_of(error: DomainError) -> int:
     return STATUS[type(error)]
 
 
 def headers_of(error: DomainError) -> dict[str, str]:
-    """Return the headers HTTP wants beside the status."""
+    """Return the headers that programs need beside the status."""
     if isinstance(error, errors.Unauthenticated):
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, errors.StoreUnavailable):
-        return {"Retry-After": str(error.retry_after_s)}
+        return {"Retry-After": str(error.retry_after_s), OUTCOME: outcome_of(error)}
+    if status_of(error) >= SERVER_ERROR:
+        return {OUTCOME: outcome_of(error)}
     if isinstance(error, RateLimited):
         return {"Retry-After": str(error.retry_after_s), "X-RateLimit-Remaining": "0"}
     if isinstance(error, errors.TooLarge):

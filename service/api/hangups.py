@@ -1,4 +1,4 @@
-"""Work for a caller who may hang up before it is done."""
+"""Work for a caller who may hang up before it is done, or whose process may end."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from service.api.errors import CallerGone
+from service.domain.errors import ServiceStopping
 
 Result = TypeVar("Result")
 
@@ -18,13 +19,16 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
 
     Raises:
         CallerGone: the caller hung up; nobody gets the answer.
+        ServiceStopping: this process cannot wait any longer.
     """
+    time_is_up: asyncio.Future[None] = request.app.state.time_is_up
     working = asyncio.create_task(work)
     hanging_up = asyncio.create_task(_hangup(request))
     try:
-        await asyncio.wait({working, hanging_up}, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {working, hanging_up, time_is_up}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise CallerGone
+            raise CallerGone if hanging_up.done() else ServiceStopping
         return working.result()
     finally:
         working.cancel()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.errors import OUTCOME, SERVER_ERROR, UNKNOWN
 from service.observability.logs import REQUEST_ID
 
 # What may stand in a log and in a header without further thought.
@@ -14,6 +15,7 @@ _ID_BYTES = 16
 
 Header = tuple[bytes, bytes]
 NOSNIFF = (b"x-content-type-options", b"nosniff")
+OUTCOME_HEADER = OUTCOME.lower().encode()
 NO_STORE = (b"cache-control", b"no-store")
 
 
@@ -36,6 +38,8 @@ class StandardHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = _completed(message["headers"], request_id)
+                if message["status"] >= SERVER_ERROR:
+                    _leave_open(message["headers"])
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -46,6 +50,12 @@ def _completed(headers: Iterable[Header], request_id: bytes) -> list[Header]:
     if all(name != b"cache-control" for name, _ in complete):
         complete.append(NO_STORE)
     return complete
+
+
+def _leave_open(headers: list[Header]) -> None:
+    """Say that nobody knows what was done, unless the answer tells: it is a mistake of ours."""
+    if all(name != OUTCOME_HEADER for name, _ in headers):
+        headers.append((OUTCOME_HEADER, UNKNOWN.encode()))
 
 
 def _request_id(scope: Scope) -> bytes:

@@ -12,6 +12,7 @@ from uuid import uuid4
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.api.errors import OUTCOME, UNCHANGED
 from service.observability.metrics import HTTP_REFUSED
 
 # The colon, a space and the end of the line.
@@ -19,6 +20,7 @@ LINE_OVERHEAD_BYTES = 4
 RETRY_AFTER_S = 1
 # What one connection may ask for at once; behind it waits memory, not work.
 MAX_PIPELINED = 100
+LAST_BYTES_S = 5
 MALFORMED = "The request is not HTTP that this service understands."
 
 
@@ -79,6 +81,15 @@ class LimitedProtocol(HttpToolsProtocol):
             self._unseen_bytes += len(data)
             if self._unseen_bytes > self.limits.max_header_bytes:
                 self._refuse_head()
+
+    # What the server calls
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._has_begun and not self.transport.is_closing():
+            # Whoever stops cannot wait for a client that stalls.
+            self._clear_deadline()
+            self._set_deadline(min(self._time_s, LAST_BYTES_S))
 
     # What the parser calls
 
@@ -217,5 +228,5 @@ def _answer(status: HTTPStatus, problem: str) -> bytes:
         "connection: close",
     ]
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        lines.append(f"retry-after: {RETRY_AFTER_S}")
+        lines += [f"retry-after: {RETRY_AFTER_S}", f"{OUTCOME.lower()}: {UNCHANGED}"]
     return "\r\n".join([*lines, "", ""]).encode() + body

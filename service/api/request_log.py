@@ -6,12 +6,17 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SERVER_ERROR = 500
+# Whether a request was not let in: an entry of its scope.
+SHED = "session_service.shed"
 
 logger = logging.getLogger(__name__)
 
 
 class RequestLog:
-    """Logs requests on level info, those the service failed to serve as warnings."""
+    """Logs requests on level info, those the service failed to serve as warnings.
+
+    What a busy process did not let in, it counts in its metrics: a line each would keep it busy.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,7 +41,8 @@ class RequestLog:
 
 
 def _log(scope: Scope, status: int, duration_s: float) -> None:
-    level = logging.WARNING if status >= SERVER_ERROR else logging.INFO
+    is_failure = status >= SERVER_ERROR and not scope.get(SHED)
+    level = logging.WARNING if is_failure else logging.INFO
     if logger.isEnabledFor(level):
         route = scope.get("route")
         fields = {

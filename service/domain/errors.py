@@ -129,6 +129,20 @@ class OutcomeUnknown(StoreUnavailable):
         )
 
 
+class ServiceStopping(OutcomeUnknown):
+    """The process ends before the answer is there; another one can give it."""
+
+    code = "service_stopping"
+    retry_after_s = 1
+
+    def __init__(self) -> None:
+        DomainError.__init__(
+            self,
+            "This process of the service is stopping and was not done in time. Send it again: with "
+            "the same Idempotency-Key it goes on where it was, and nothing is stored twice.",
+        )
+
+
 class TokenBudgetExceeded(DomainError):
     """The conversation does not fit into the session's token budget, nor may it be cut."""
 

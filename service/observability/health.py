@@ -40,6 +40,10 @@ class Readiness:
         """Take note that the process is stopping."""
         self._is_draining = True
 
+    @property
+    def is_draining(self) -> bool:
+        return self._is_draining
+
     def failed(self) -> list[str]:
         """Return the checks that failed; the process is ready when there are none."""
         since_s = self._failing_since_s

@@ -95,6 +95,11 @@ LAST_SWEEP_S = Gauge(
     "When a sweep last left nothing to finish.",
     multiprocess_mode="livemax",
 )
+TASKS = Gauge(
+    "sessions_tasks",
+    "Tasks of the event loop: more and more are a leak.",
+    multiprocess_mode="livesum",
+)
 READY = Gauge(
     "sessions_ready",
     "1 if all processes are ready for requests, else 0.",

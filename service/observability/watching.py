@@ -29,6 +29,7 @@ from service.observability.metrics import (
     MONGO_CONNECTIONS,
     READY,
     SWEPT,
+    TASKS,
 )
 
 SAMPLE_INTERVAL_S = 1
@@ -120,6 +121,7 @@ class Sampler:
     async def run(self) -> None:
         while True:
             self.sample()
+            TASKS.set(len(asyncio.all_tasks()))
             await asyncio.sleep(SAMPLE_INTERVAL_S)
 
     def sample(self) -> None:

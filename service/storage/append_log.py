@@ -50,6 +50,12 @@ class _Append(NamedTuple):
     def session_id(self) -> UUID:
         return self.request.asked.session_id
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether its caller, if there still is one, was told that the database is away."""
+        future = self.request.future
+        return not future.cancelled() and isinstance(future.exception(), StoreUnavailable)
+
 
 class AppendLog:
     """Appends to logs, one batch of this process at a time.
@@ -105,6 +111,9 @@ class AppendLog:
         try:
             await self._insert([a for a in appends if not a.one.must_look_first])
             await self._move_heads([a for a in appends if a.one.is_stored])
+        except OutcomeUnknown:
+            await self._try_again(appends)
+            return
         except StoreUnavailable:
             for append in appends:
                 if append.one.is_begun:
@@ -116,6 +125,24 @@ class AppendLog:
             self._known.distrust()
         self._known.forget(append.session_id for append in unsettled)
         await self._settle(unsettled)
+
+    async def _try_again(self, appends: list[_Append]) -> None:
+        """Settle once more what surely is not made twice; of the others nobody knows.
+
+        Raises:
+            OutcomeUnknown: of some, nobody knows.
+        """
+        self._known.forget(append.session_id for append in appends)
+        for append in appends:
+            if not append.one.is_repeatable:
+                append.request.refuse(OutcomeUnknown())
+        again = [append for append in appends if append.one.is_repeatable]
+        for append in again:
+            append.one.may_be_stored = True
+        await self._settle(again)
+        if any(append.has_failed for append in appends):
+            # The queue need not wait for the same.
+            raise OutcomeUnknown
 
     async def _with_heads(self, requests: Sequence[Request[Asked, list[Message]]]) -> list[_Append]:
         """Return the appends that find their session in reach; refuse the others."""

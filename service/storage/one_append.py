@@ -31,6 +31,8 @@ class OneAppend:
         self._entries = entries
         self.head = head
         self.messages = list(messages)
+        # An insert of it was sent, and never answered.
+        self.may_be_stored = False
 
     @property
     def is_stored(self) -> bool:
@@ -39,6 +41,11 @@ class OneAppend:
     @property
     def is_begun(self) -> bool:
         return any(message.seq for message in self.messages)
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it can be settled after a failure: by keys, or by numbers it surely has."""
+        return self.is_stored or all(message.client_key for message in self.messages)
 
     @property
     def must_look_first(self) -> bool:
@@ -63,6 +70,8 @@ class OneAppend:
     async def settle(self) -> list[Message]:
         """Finish the append, whoever else writes; return its messages.
 
+        When the database falls silent, it is tried once more if it cannot be made twice.
+
         Raises:
             SessionNotFound: the session was deleted; nothing is left behind.
             IdempotencyKeyReused: a key is there with other content.
@@ -70,8 +79,13 @@ class OneAppend:
         """
         try:
             return await self._settle()
+        except OutcomeUnknown:
+            if self.may_be_stored or not self.is_repeatable:
+                raise
+            self.may_be_stored = True
+            return await self.settle()
         except StoreUnavailable:
-            if self.is_begun:
+            if self.is_begun or self.may_be_stored:
                 # What is stored is shown as soon as somebody appends behind it.
                 raise OutcomeUnknown from None
             raise

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from config.settings import Settings
 from service.api.rate_limits import CONNECTIONS as RATE_LIMIT_CONNECTIONS
 from tests.deploy.manifests import (
     DEPLOYED,
@@ -41,11 +42,12 @@ def most_replicas(overlay: str) -> int:
 def test_a_pod_is_never_killed_while_it_drains(overlay: str) -> None:
     deployment = the(overlay, "Deployment", "session-service")
     pause_s = container(deployment)["lifecycle"]["preStop"]["sleep"]["seconds"]
-    drain_s = int(settings_of(overlay)["SESSIONS_SHUTDOWN_TIMEOUT_S"])
+    drain_s = Settings(_env_file=None).drain_s
+    shutdown_s = int(settings_of(overlay)["SESSIONS_SHUTDOWN_TIMEOUT_S"])
 
     grace_s = pod(deployment)["terminationGracePeriodSeconds"]
 
-    assert grace_s > pause_s + drain_s + CLOSING_MARGIN_S
+    assert grace_s > pause_s + drain_s + shutdown_s + CLOSING_MARGIN_S
 
 
 def test_a_pod_that_goes_is_withdrawn_before_it_stops(overlay: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from config.settings import Settings
 from tests.deploy.compose import compose, required_variables, services
 from tests.deploy.manifests import ROOT
 
@@ -121,9 +122,10 @@ def test_every_image_has_a_version(name: str) -> None:
 
 def test_the_service_is_not_killed_while_it_drains() -> None:
     service = services()["service"]
-    drain_s = int(service["environment"]["SESSIONS_SHUTDOWN_TIMEOUT_S"])
+    drain_s = Settings(_env_file=None).drain_s
+    shutdown_s = int(service["environment"]["SESSIONS_SHUTDOWN_TIMEOUT_S"])
 
-    assert int(service["stop_grace_period"].removesuffix("s")) > drain_s + 10
+    assert int(service["stop_grace_period"].removesuffix("s")) > drain_s + shutdown_s + 10
 
 
 def test_every_mounted_file_is_in_the_repository() -> None:

@@ -3,7 +3,7 @@
 from starlette.applications import Starlette
 
 from config.settings import Settings
-from service.app import KEEP_ALIVE_S, server_config
+from service.server import KEEP_ALIVE_S, server_config
 
 BALANCERS_IDLE_S = 60
 

@@ -176,6 +176,15 @@ def test_the_limit_of_the_pool_is_shown() -> None:
     assert sample("sessions_mongo_pool_limit") == 17
 
 
+async def test_the_sampler_counts_the_tasks_of_its_loop() -> None:
+    sampling = asyncio.create_task(Sampler(Queue(), Cache(), Readiness()).run())
+
+    await asyncio.sleep(0)
+    sampling.cancel()
+
+    assert sample("sessions_tasks") == len(asyncio.all_tasks())
+
+
 def test_samples_show_the_queue_and_the_cache_as_they_are() -> None:
     sampler = Sampler(Queue(12), Cache(size_bytes=3000), Readiness())
 

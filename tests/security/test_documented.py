@@ -1,11 +1,11 @@
-"""The table of rules names tests that exist."""
+"""The tables of rules and promises name tests that exist."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
-TABLE = (ROOT / "docs" / "security.md").read_text()
-NAMED = re.findall(r"\| `(tests/[\w/]+\.py)(?:::(\w+))?` \|$", TABLE, re.MULTILINE)
 
 
 def exists(path: str, test: str) -> bool:
@@ -13,6 +13,11 @@ def exists(path: str, test: str) -> bool:
     return file.is_file() and f"def {test or 'test_'}" in file.read_text()
 
 
-def test_every_rule_names_a_test_that_exists() -> None:
-    assert len(NAMED) == TABLE.count("\n| ") - 1
-    assert [named for named in NAMED if not exists(*named)] == []
+@pytest.mark.parametrize("document", ["security.md", "reliability.md"])
+def test_every_line_names_a_test_that_exists(document: str) -> None:
+    table = (ROOT / "docs" / document).read_text()
+
+    named = re.findall(r"\| `(tests/[\w/]+\.py)(?:::(\w+))?` \|$", table, re.MULTILINE)
+
+    assert len(named) == table.count("\n| ") - 1
+    assert [names for names in named if not exists(*names)] == []

@@ -60,6 +60,14 @@ async def test_answers_to_no_route_and_to_our_mistakes_have_them_too(
     assert_standard(answer.headers)
 
 
+async def test_an_answer_to_our_mistake_leaves_open_what_was_done() -> None:
+    api = Api(asking(service()), "ann")
+
+    answer = await api.ask("GET", f"/get/{uuid4()}")
+
+    assert (answer.status_code, answer.headers["outcome"]) == (500, "unknown")
+
+
 @pytest.mark.parametrize("given", ["a", "A-z_0.9", "x" * 64])
 async def test_a_clients_request_id_is_kept_if_it_is_a_short_token(given: str) -> None:
     answer = await asking(service()).get("/health", headers={"X-Request-Id": given})

@@ -1,0 +1,99 @@
+"""`make chaos`: the long profile, or one fault of it, on a replica set of its own.
+
+    python -m tests.faults.chaos [--fault NAME | --soak MINUTES] [--seed N] [--short]
+
+A run of all faults writes RESULTS.md. The history of a run that broke an invariant is kept.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+from random import SystemRandom
+from tempfile import mkdtemp
+
+import click
+
+from tests.faults.catalogue import FAULTS, Fault, soak_for
+from tests.faults.results import Figure, Result, table
+from tests.faults.rig.replica_set import ReplicaSet, replica_set
+from tests.faults.rig.rig import rig_on
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+MAX_SEED = 10**6
+
+
+@click.command()
+@click.option("--fault", "name", type=click.Choice(sorted(FAULTS)), help="Only this one.")
+@click.option("--seed", type=int, help="Replay what was chosen with it.")
+@click.option("--short", is_flag=True, help="The counts of the short profile.")
+@click.option("--soak", "soak_min", type=int, help="Instead, load a service for minutes.")
+def main(name: str | None, seed: int | None, soak_min: int | None, *, short: bool) -> None:
+    """Inject faults, check what they leave, and say which goals hold."""
+    chosen = [FAULTS[name]] if name else [f for f in FAULTS.values() if f.short or not short]
+    if soak_min:
+        chosen = [soak_for(soak_min)]
+    seed = SystemRandom().randrange(MAX_SEED) if seed is None else seed
+    is_all = not name and not soak_min
+    results = asyncio.run(_run(chosen, seed, short=short, reported=is_all))
+    sys.exit(not all(result.holds for result in results))
+
+
+async def _run(faults: list[Fault], seed: int, *, short: bool, reported: bool) -> list[Result]:
+    results: list[Result] = []
+    folder = Path(mkdtemp(prefix="session-faults-"))
+    async with replica_set(folder) as replicas:
+        for fault in faults:
+            results.append(await injected(fault, seed, replicas, folder, short=short))
+            click.echo(str(results[-1]))
+            if reported:
+                # After each: an hour is long, and what was measured stays.
+                RESULTS.write_text(_report(results, short=short))
+    return results
+
+
+async def injected(
+    fault: Fault, seed: int, replicas: ReplicaSet, folder: Path, *, short: bool
+) -> Result:
+    """Return what one fault has shown; leave the replica set whole, whatever became of it."""
+    size = fault.short if short and fault.short else fault.long
+    result, begun_s = Result(fault.name, seed), time.monotonic()
+    try:
+        await fault.run(rig_on(replicas, folder, seed), size, result)
+    except Exception as error:  # noqa: BLE001  The others are to be injected all the same.
+        click.echo(traceback.format_exc(), err=True)
+        result.figures.append(Figure("run to its end", "yes", f"no: {error!r}", holds=False))
+    await replicas.mend()
+    result.took_s = time.monotonic() - begun_s
+    return result
+
+
+def _report(results: list[Result], *, short: bool) -> str:
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    profile = "short" if short else "long"
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    took_min = sum(result.took_s for result in results) / 60
+    made = (
+        f"Made by `make chaos`: {profile} profile, commit {commit}, {took_min:.0f} minutes, "
+        f"{os.cpu_count()} cores, load average {load}. One fault again: "
+        "`make chaos FAULT=<fault> SEED=<seed>`."
+    )
+    lines = [
+        "# What the faults have shown",
+        "",
+        made,
+        "",
+        table(results),
+        "",
+        *(f"- {result.fault}: {note}" for result in results for note in result.notes),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What a fault has shown: figures against their goals, and how to run it again."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Figure(NamedTuple):
+    """Something measured; `goal` says in words what it has to be, `holds` whether it is."""
+
+    name: str
+    goal: str
+    measured: str
+    holds: bool
+
+
+def at_most(name: str, limit: float, measured: float, unit: str = "") -> Figure:
+    return Figure(name, f"≤ {limit:g}{unit}", f"{measured:.3g}{unit}", measured <= limit)
+
+
+def at_least(name: str, limit: float, measured: float, unit: str = "") -> Figure:
+    return Figure(name, f"≥ {limit:g}{unit}", f"{measured:.3g}{unit}", measured >= limit)
+
+
+def none_of(name: str, found: int) -> Figure:
+    return Figure(name, "0", str(found), found == 0)
+
+
+@dataclass
+class Result:
+    """The figures of one run of one fault; `notes` is what was done, and what was found."""
+
+    fault: str
+    seed: int
+    figures: list[Figure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    took_s: float = 0
+
+    @property
+    def holds(self) -> bool:
+        return all(figure.holds for figure in self.figures)
+
+    def __str__(self) -> str:
+        lines = [f"{self.fault} (SEED={self.seed}, {self.took_s:.0f} s)"]
+        lines += [
+            f"  {'ok  ' if f.holds else 'FAIL'} {f.name}: {f.measured} (goal {f.goal})"
+            for f in self.figures
+        ]
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+
+
+def table(results: list[Result]) -> str:
+    """Return the results as a table in Markdown, a row for each figure."""
+    head = "| fault | figure | goal | measured | | seed | s |\n|---|---|---|---|---|---|---|"
+    rows = [
+        f"| {result.fault} | {f.name} | {f.goal} | {f.measured} | {'✓' if f.holds else '✗'} "
+        f"| {result.seed} | {result.took_s:.0f} |"
+        for result in results
+        for f in result.figures
+    ]
+    return "\n".join([head, *rows])
