@@ -7,6 +7,7 @@ A run of all faults writes RESULTS.md. The history of a run that broke an invari
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -52,6 +53,9 @@ async def _run(faults: list[Fault], seed: int, *, short: bool, reported: bool) -
             if reported:
                 # After each: an hour is long, and what was measured stays.
                 RESULTS.write_text(_report(results, short=short))
+    if all(result.holds for result in results):
+        # Else logs, data and kept histories are there to be looked at.
+        shutil.rmtree(folder)
     return results
 
 
