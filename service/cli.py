@@ -20,10 +20,10 @@ import uvloop
 from pydantic import ValidationError
 
 from config.settings import Settings
-from service.app import NoDatabase, operators_store, running_database
 from service.auth.configured import authenticator_for
 from service.auth.development import mint_for, with_key
 from service.auth.errors import ConfigurationError
+from service.databases import NoDatabase, operators_store, running_database
 from service.domain.conversation_line import Defaults, read_line
 from service.domain.errors import DomainError, StoreUnavailable
 from service.domain.models import Selection

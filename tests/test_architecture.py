@@ -20,12 +20,14 @@ MAY_IMPORT = {
     "service.api": {"service.domain", "service.auth", "service.observability"},
     "service.cli": {
         *("config", "service.domain", "service.auth", "service.observability"),
-        *("service.app", "service.supervisor", "service.workers"),
+        *("service.databases", "service.supervisor", "service.workers"),
     },
+    "service.databases": {"config", "service.storage"},
     "service.garbage": set(),
     "service.supervisor": set(),
     "service.server": {"config", "service.api", "service.garbage"},
     "service.routes": {"service.api"},
+    "service.upkeep": {"config", "service.domain", "service.observability", "service.storage"},
     "service.descriptions": {"service", "service.api", "service.domain", "service.routes"},
 }
 MAY_IMPORT_ALL = {"service.app", "service.workers"}

@@ -1,6 +1,7 @@
 """The use cases on sessions: access first, then the rules, then the store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from service.domain.access import Action, Caller, Reach, decide
@@ -25,6 +26,8 @@ from service.domain.rules import (
     check_text,
 )
 from service.domain.window import Window
+
+Answer = TypeVar("Answer")
 
 
 def emptied(session: Session) -> Session:
@@ -95,10 +98,7 @@ class Sessions:
             SessionNotFound, SessionForeign: there is no such session for this caller.
         """
         reach = decide(caller, Action.READ)
-        try:
-            return await self._store.get(reach, session_id)
-        except SessionNotFound:
-            raise await self._missing(session_id) from None
+        return await self._found(session_id, self._store.get(reach, session_id))
 
     async def get_by_key(self, caller: Caller, key: str) -> Session:
         """Return the caller's own session with this key.
@@ -129,10 +129,7 @@ class Sessions:
             return changed.model_copy(update={"last_active": utc_now()})
 
         reach = decide(caller, Action.CHANGE)
-        try:
-            return await self._store.update(reach, session_id, checked)
-        except SessionNotFound:
-            raise await self._missing(session_id) from None
+        return await self._found(session_id, self._store.update(reach, session_id, checked))
 
     async def clear(self, caller: Caller, session_id: UUID) -> Session:
         """Empty the log for good, and keep the session. Numbers are never used again.
@@ -161,10 +158,7 @@ class Sessions:
         if len(set(keys)) < len(keys):
             raise InvalidInput("messages", "must not share an idempotency key.")
         entries = [Message(**vars(message)) for message in messages]
-        try:
-            return await self._store.append(reach, session_id, entries)
-        except SessionNotFound:
-            raise await self._missing(session_id) from None
+        return await self._found(session_id, self._store.append(reach, session_id, entries))
 
     async def read(
         self, caller: Caller, session_id: UUID, window: Window, *, action: Action = Action.READ
@@ -177,10 +171,7 @@ class Sessions:
             SessionNotFound, SessionForeign: there is no such session for this caller.
         """
         reach = decide(caller, action)
-        try:
-            return await self._store.read(reach, session_id, window)
-        except SessionNotFound:
-            raise await self._missing(session_id) from None
+        return await self._found(session_id, self._store.read(reach, session_id, window))
 
     async def read_range(self, session: Session, seqs: range) -> list[Message] | None:
         """Return these messages of a session the caller was just shown; see the store."""
@@ -197,10 +188,9 @@ class Sessions:
             SessionNotFound, SessionForeign: there is no such session the caller may change.
         """
         reach = decide(caller, Action.CHANGE)
-        try:
-            return await self._store.with_client_keys(reach, session_id, client_keys)
-        except SessionNotFound:
-            raise await self._missing(session_id) from None
+        return await self._found(
+            session_id, self._store.with_client_keys(reach, session_id, client_keys)
+        )
 
     async def search(
         self, caller: Caller, session_id: UUID, words: str, *, before_seq: int, limit: int
@@ -211,12 +201,8 @@ class Sessions:
             SessionNotFound, SessionForeign: there is no such session for this caller.
         """
         reach = decide(caller, Action.READ)
-        try:
-            return await self._store.search(
-                reach, session_id, words, before_seq=before_seq, limit=limit
-            )
-        except SessionNotFound:
-            raise await self._missing(session_id) from None
+        found = self._store.search(reach, session_id, words, before_seq=before_seq, limit=limit)
+        return await self._found(session_id, found)
 
     async def delete(self, caller: Caller, session_id: UUID) -> None:
         """Delete the session with its messages, for good.
@@ -225,10 +211,7 @@ class Sessions:
             SessionNotFound, SessionForeign: there is no such session for this caller.
         """
         reach = decide(caller, Action.CHANGE)
-        try:
-            await self._store.delete(reach, session_id)
-        except SessionNotFound:
-            raise await self._missing(session_id) from None
+        await self._found(session_id, self._store.delete(reach, session_id))
 
     async def list_by_user(self, caller: Caller, user_id: str, page: ListPage) -> list[Session]:
         """Return a page of the user's sessions.
@@ -272,6 +255,11 @@ class Sessions:
         reach = decide(caller, Action.LIST, user_id=user_id)
         return reach, of.model_copy(update={"user_id": user_id})
 
-    async def _missing(self, session_id: UUID) -> SessionNotFound | SessionForeign:
-        exists = await self._store.exists(session_id)
-        return SessionForeign() if exists else SessionNotFound()
+    async def _found(self, session_id: UUID, call: Awaitable[Answer]) -> Answer:
+        """Return what the store answers; tell a session of somebody else from none at all."""
+        try:
+            return await call
+        except SessionNotFound:
+            if await self._store.exists(session_id):
+                raise SessionForeign from None
+            raise

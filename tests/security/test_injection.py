@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from config.settings import Settings
 from service.api.windows import EncodedWindows
-from service.app import create_app, store_in
+from service.app import create_app
+from service.databases import store_in
 from service.descriptions import DESCRIBED
 from service.domain.chat import Chat
 from service.domain.keys import Keys

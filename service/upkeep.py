@@ -1,0 +1,54 @@
+"""What the service does beside its requests: prepare the store, and sweep it from then on."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+from config.settings import Settings
+from service.domain.errors import StoreUnavailable
+from service.domain.models import utc_now
+from service.observability.watching import measured_sweep
+from service.storage.mongo import MongoSessionStore
+
+PREPARE_PAUSE_S = 1
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def upkeep(store: MongoSessionStore, settings: Settings) -> AsyncIterator[None]:
+    """Prepare the store, at once if the database is there; sweep it from then on."""
+    with suppress(StoreUnavailable):
+        await store.prepare()
+    async with background(_prepare_and_sweep(store, settings)):
+        yield
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _prepare_and_sweep(store: MongoSessionStore, settings: Settings) -> None:
+    while not store.is_prepared:
+        await _unless_away(store.prepare())
+        await asyncio.sleep(PREPARE_PAUSE_S)
+    grace = timedelta(seconds=settings.delete_grace_s)
+    while True:
+        await _unless_away(measured_sweep(store, begun_before=utc_now() - grace))
+        await asyncio.sleep(settings.sweep_interval_s)
+
+
+async def _unless_away(call: Awaitable[Any]) -> None:
+    try:
+        await call
+    except StoreUnavailable as error:
+        logger.warning("upkeep waits: %s", error)
