@@ -2,7 +2,7 @@
 
 A collection walks all that lives. As it comes, it does so after each few hundred new
 objects, so after each few requests: a quarter of a request's time under load, and pauses
-that show in the 99th percentile (measured: decision 0010). Nearly all that a request
+that show in the 99th percentile (measured: decision 0019). Nearly all that a request
 leaves is freed at once, without a collection.
 """
 

@@ -1,7 +1,7 @@
 """Heads as documents that are decoded once: the same bytes are always the same head.
 
 A head is read for every request and changes only when somebody writes. Decoding one costs
-more than fetching it in a batch (decision 0010).
+more than fetching it in a batch (decision 0019).
 """
 
 from functools import lru_cache

@@ -1,6 +1,6 @@
 """Lists of heads: those that are asked for at the same time go out as one command.
 
-What a command costs beside its work is more than the work of a short list (decision 0010).
+What a command costs beside its work is more than the work of a short list (decision 0019).
 Lists that reach far or compare metadata may be slow, and go alone.
 """
 

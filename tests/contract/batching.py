@@ -2,30 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from service.domain.models import Message, Session
 from service.storage.append_log import AppendLog
-from service.storage.driver import Database
 from service.storage.indexes import HISTORY
 from service.storage.mongo import MongoSessionStore
-from tests.contract.building import ALICE, log_of, open_session, store_on, texts_of
-from tests.databases import connected, name_of
-from tests.storage.mongo_commands import Command, SentCommands
+from tests.contract.building import ALICE, log_of, open_session, texts_of
+from tests.storage.mongo_commands import Command
 
 Appending = MongoSessionStore | AppendLog
-
-
-@asynccontextmanager
-async def watched_store(
-    database: Database, kind: str, mongo_url: str
-) -> AsyncIterator[tuple[MongoSessionStore, SentCommands]]:
-    """Give a store on the database, and the commands it sends."""
-    sent = SentCommands()
-    async with connected(kind, mongo_url, event_listeners=[sent]) as client:
-        yield await store_on(client[name_of(database)]), sent
 
 
 async def open_sessions(store: MongoSessionStore, count: int, texts: str = "") -> list[Session]:

@@ -15,6 +15,7 @@ from service.storage.mongo import MongoSessionStore
 from tests.contract.building import store_on
 from tests.contract.mock_database import MockDatabase
 from tests.databases import connected, fresh_database, name_of
+from tests.storage.mongo_commands import SentCommands
 
 REAL_KINDS = ("motor", "pymongo")
 
@@ -53,3 +54,13 @@ async def other_store(
     """Give a store of another process on the same database: it shares nothing else."""
     async with connected(kind, mongo_url) as client:
         yield await store_on(client[name_of(database)])
+
+
+@pytest.fixture
+async def watched(
+    database: Database, kind: str, mongo_url: str
+) -> AsyncIterator[tuple[MongoSessionStore, SentCommands]]:
+    """Give a store on a real database, and the commands it sends."""
+    sent = SentCommands()
+    async with connected(kind, mongo_url, event_listeners=[sent]) as client:
+        yield await store_on(client[name_of(database)]), sent

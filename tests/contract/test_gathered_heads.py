@@ -1,7 +1,6 @@
 """Creates and reads of heads share calls on a real MongoDB; each keeps its own answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -11,9 +10,8 @@ from service.domain.access import EVERYBODY
 from service.domain.errors import SessionIdTaken, SessionKeyTaken, SessionNotFound
 from service.domain.models import Session
 from service.domain.sessions import emptied
-from service.storage.driver import Database
 from service.storage.mongo import MAX_CREATES, MongoSessionStore
-from tests.contract.batching import names_of, open_sessions, watched_store
+from tests.contract.batching import names_of, open_sessions
 from tests.contract.building import ALICE, BOB, messages, new_session, open_session
 from tests.contract.conftest import REAL_KINDS
 from tests.storage.mongo_commands import SentCommands
@@ -22,14 +20,6 @@ from tests.storage.mongo_commands import SentCommands
 @pytest.fixture(params=REAL_KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-async def watched(
-    database: Database, kind: str, mongo_url: str
-) -> AsyncIterator[tuple[MongoSessionStore, SentCommands]]:
-    async with watched_store(database, kind, mongo_url) as found:
-        yield found
 
 
 async def create_all(store: MongoSessionStore, sessions: list[Session]) -> list[Any]:

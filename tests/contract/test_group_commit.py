@@ -1,7 +1,7 @@
 """Group commit on a real MongoDB: many appends share calls, and each keeps what it was promised."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import pytest
@@ -19,7 +19,6 @@ from tests.contract.batching import (
     logs_of,
     names_of,
     open_sessions,
-    watched_store,
 )
 from tests.contract.building import (
     ALICE,
@@ -53,14 +52,6 @@ in_the_middle = pytest.mark.parametrize("interrupted", INTERRUPTED.values(), ids
 @pytest.fixture(params=REAL_KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-async def watched(
-    database: Database, kind: str, mongo_url: str
-) -> AsyncIterator[tuple[MongoSessionStore, SentCommands]]:
-    async with watched_store(database, kind, mongo_url) as found:
-        yield found
 
 
 async def test_appends_at_once_share_three_calls_and_two_where_their_heads_are_known(

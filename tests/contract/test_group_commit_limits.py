@@ -1,7 +1,6 @@
 """What bounds a batch and its queue, on a real MongoDB."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,14 +8,12 @@ from service.domain.errors import StoreBusy
 from service.domain.models import Message
 from service.domain.rules import MAX_CONTENT_BYTES, MAX_METADATA_BYTES
 from service.storage.append_log import MAX_BATCH, MAX_BATCH_BYTES, MAX_INSERTS, MAX_QUEUE
-from service.storage.driver import Database
 from service.storage.mongo import MongoSessionStore
 from tests.contract.batching import (
     append_each,
     inserts_of,
     logs_of,
     open_sessions,
-    watched_store,
 )
 from tests.contract.building import ALICE, keyed, log_of, message
 from tests.contract.conftest import REAL_KINDS
@@ -26,14 +23,6 @@ from tests.storage.mongo_commands import SentCommands
 @pytest.fixture(params=REAL_KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-async def watched(
-    database: Database, kind: str, mongo_url: str
-) -> AsyncIterator[tuple[MongoSessionStore, SentCommands]]:
-    async with watched_store(database, kind, mongo_url) as found:
-        yield found
 
 
 async def test_a_full_batch_of_nothing_but_replays_is_answered_as_the_first_time(

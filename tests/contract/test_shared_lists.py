@@ -1,17 +1,15 @@
 """Lists that are asked for at the same time: each gets its own, and together they cost one call."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
 from service.domain.access import EVERYBODY, Reach
 from service.domain.models import ListPage, Selection, Session, SortBy, utc_now
-from service.storage.driver import Database
 from service.storage.lists import MAX_BATCH, MAX_REACH
 from service.storage.mongo import MongoSessionStore
-from tests.contract.batching import names_of, watched_store
+from tests.contract.batching import names_of
 from tests.contract.building import ALICE, BOB, open_session
 from tests.contract.conftest import REAL_KINDS
 from tests.storage.mongo_commands import SentCommands
@@ -31,14 +29,6 @@ async def sessions(store: MongoSessionStore) -> list[Session]:
         await open_session(store, user_id=owner, created_at=EARLIER + timedelta(seconds=n))
         for n, owner in enumerate(owners)
     ]
-
-
-@pytest.fixture
-async def watched(
-    database: Database, kind: str, mongo_url: str
-) -> AsyncIterator[tuple[MongoSessionStore, SentCommands]]:
-    async with watched_store(database, kind, mongo_url) as found:
-        yield found
 
 
 async def test_each_of_many_lists_at_once_is_the_one_that_was_asked_for(
