@@ -25,6 +25,7 @@ LEFT_OUT = {
     "SESSIONS_HEADER_TIMEOUT_S": "The default fits every network.",
     "SESSIONS_BODY_TIMEOUT_S": "The default fits every network.",
     "SESSIONS_SEND_TIMEOUT_S": "The default fits every network.",
+    "SESSIONS_DRAIN_S": "The preStop sleep drains already; the default is added to the grace.",
     "SESSIONS_MAX_CONNECTIONS": "The default is more than one process can serve.",
     "SESSIONS_MAX_REQUESTS_IN_FLIGHT": "The default is more than one process can serve.",
     "SESSIONS_CORS_ORIGINS": "A choice of the product: which pages call the service.",

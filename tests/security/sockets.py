@@ -69,7 +69,7 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
     async with asyncio.timeout(GIVE_UP_S):
         try:
             return await reader.read() == b""
-        except ConnectionResetError:
+        except ConnectionError:
             return True
 
 
@@ -80,6 +80,6 @@ async def ends(reader: asyncio.StreamReader) -> bytes:
         try:
             while piece := await reader.read(65536):
                 came += piece
-        except ConnectionResetError:
+        except ConnectionError:
             pass
     return bytes(came)

@@ -3,6 +3,7 @@
 What is sent for honest values says which keys the commands may have, and where.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -229,6 +230,7 @@ async def target(mongo_url: str) -> AsyncIterator[Target]:
         app.state.windows = EncodedWindows(sessions, max_bytes=0, max_age_s=1)
         app.state.chat = Chat(sessions, model, SandboxedTemplates())
         app.state.users = Users(MongoUserStore(database), store)
+        app.state.time_is_up = asyncio.get_running_loop().create_future()
         target = Target(client, commands)
         await target.prepare()
         yield target
