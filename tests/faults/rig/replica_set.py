@@ -18,7 +18,7 @@ from tests.faults.rig.ports import HOST, free_port
 
 NAME = "faults"
 MEMBERS = 3
-POLL_S = 0.05
+POLL_S = 0.2
 PRIMARY_S = 60
 HEALTHY_S = 60
 PRIMARY, SECONDARY = 1, 2
@@ -66,13 +66,14 @@ class Member:
         return {}
 
     async def described(self) -> str:
-        """Return its state and the last that it logged."""
+        """Return its state, and the last errors and lines that it logged."""
         process = "runs" if self.process.is_running else f"ended ({await self.process.ended()})"
         states = [m["stateStr"] for m in (await self.status()).get("members", []) if "self" in m]
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        logged = [line for line in lines if '"c":"NETWORK"' not in line][-LOG_LINES:]
-        head = f"{self.address} {process}, {' '.join(states) or 'no answer'}; {self.log} ends with"
-        return "\n  ".join([head, *(line[:LOG_LINE_CHARS] for line in logged)])
+        errors = [line for line in lines if '"s":"E"' in line or '"s":"F"' in line][-LOG_LINES:]
+        last = [line for line in lines if '"c":"NETWORK"' not in line][-LOG_LINES:]
+        head = f"{self.address} {process}, {' '.join(states) or 'no answer'}; see {self.log}"
+        return "\n  ".join([head, *(line[:LOG_LINE_CHARS] for line in [*errors, *last])])
 
     def _client(self) -> Admin:
         return AsyncMongoClient(
