@@ -6,7 +6,7 @@ import sys
 import uvicorn
 from starlette.applications import Starlette
 
-from service.garbage import collect_rarely
+from config.garbage import collect_rarely
 
 POOL_SIZE = 50
 

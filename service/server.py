@@ -9,9 +9,9 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from config.garbage import collect_rarely
 from config.settings import Settings
 from service.api.protocol import ReceiveLimits, limited_protocol
-from service.garbage import collect_rarely
 
 DRAIN_POLL_S = 0.05
 # So long before they would be cancelled, chats and streams get their last words.
