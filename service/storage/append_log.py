@@ -26,8 +26,6 @@ from service.storage.watching import APPEND, WatchBatch, unwatched
 MAX_BATCH = 256
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_QUEUE = 5000
-# So many sessions are settled at once: more would wait for each other's connections.
-MAX_SETTLING = 16
 # When clients repeat all they sent, a batch of replays must not take one insert for each.
 MAX_INSERTS = 8
 # With these two, no batch is larger than one wire message (48 MB), nor slow to encode.
@@ -205,17 +203,15 @@ class AppendLog:
         """Finish these on their own, those of one session in their order."""
         by_session = sorted(appends, key=lambda append: append.session_id)
         groups = groupby(by_session, key=lambda append: append.session_id)
-        turns = asyncio.Semaphore(MAX_SETTLING)
-        await asyncio.gather(*(_settle_in_turn(list(group), turns) for _, group in groups))
+        await asyncio.gather(*(_settle_in_turn(list(group)) for _, group in groups))
 
 
-async def _settle_in_turn(appends: list[_Append], turns: asyncio.Semaphore) -> None:
-    async with turns:
-        for request, one in appends:
-            try:
-                request.answer(await one.settle())
-            except DomainError as error:
-                request.refuse(error)
+async def _settle_in_turn(appends: list[_Append]) -> None:
+    for request, one in appends:
+        try:
+            request.answer(await one.settle())
+        except DomainError as error:
+            request.refuse(error)
 
 
 def _numbered(appends: list[_Append], ends: dict[UUID, int]) -> list[tuple[_Append, list[Message]]]:
