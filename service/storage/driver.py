@@ -6,7 +6,7 @@ Both offer the same calls on collections and cursors. Where they differ (`aggreg
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pymongo
 from bson.codec_options import CodecOptions
@@ -21,19 +21,32 @@ CLOSE_S = 2
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
 Sort = Sequence[tuple[str, int | str | Filter]]
+Found = TypeVar("Found")
 
 
-class Cursor(Protocol):
-    def hint(self, index: str) -> "Cursor": ...
+class Cursor(Protocol[Found]):
+    def hint(self, index: str) -> "Cursor[Found]": ...
 
-    async def to_list(self, length: int | None = None) -> list[Document]: ...
+    async def to_list(self, length: int | None = None) -> list[Found]: ...
+
+
+class Findable(Protocol[Found]):
+    def find(
+        self,
+        filter: Filter,  # noqa: A002  The drivers name it so.
+        projection: Filter | None = None,
+        *,
+        sort: Sort | None = None,
+        skip: int = 0,
+        limit: int = 0,
+    ) -> Cursor[Found]: ...
 
 
 class UpdateResult(Protocol):
     matched_count: int
 
 
-class Collection(Protocol):
+class Collection(Findable[Document], Protocol):
     """The calls the store makes, typed: what a driver has to offer."""
 
     name: str
@@ -45,16 +58,6 @@ class Collection(Protocol):
         *,
         sort: Sort | None = None,
     ) -> Document | None: ...
-
-    def find(
-        self,
-        filter: Filter,  # noqa: A002  The drivers name it so.
-        projection: Filter | None = None,
-        *,
-        sort: Sort | None = None,
-        skip: int = 0,
-        limit: int = 0,
-    ) -> Cursor: ...
 
     async def insert_one(self, document: Document) -> object: ...
 
@@ -85,22 +88,8 @@ class Collection(Protocol):
     async def index_information(self) -> Mapping[str, Document]: ...
 
 
-class RawCursor(Protocol):
-    def hint(self, index: str) -> "RawCursor": ...
-
-    async def to_list(self, length: int | None = None) -> list[RawBSONDocument]: ...
-
-
-class RawCollection(Protocol):
-    def find(
-        self,
-        filter: Filter,  # noqa: A002  The drivers name it so.
-        projection: Filter | None = None,
-        *,
-        sort: Sort | None = None,
-        skip: int = 0,
-        limit: int = 0,
-    ) -> RawCursor: ...
+class RawCollection(Findable[RawBSONDocument], Protocol):
+    """A collection whose documents stay bytes until somebody looks into them."""
 
     def aggregate(self, pipeline: Sequence[Filter]) -> Any: ...
 

@@ -5,9 +5,7 @@ import fcntl
 import json
 import logging
 import os
-import random
 import shutil
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,13 +14,13 @@ from typing import Any
 
 from service.storage.mongod import (
     DATABASE_FOLDER,
-    HOST,
     REPLICA_SET,
     EmbeddedMongoError,
     Ending,
     Mongod,
     find_mongod,
 )
+from service.storage.ports import HOST, PORTS, free_port, is_free
 
 __all__ = ["EmbeddedMongo", "EmbeddedMongoError", "running_url"]
 
@@ -30,9 +28,6 @@ logger = logging.getLogger(__name__)
 
 LOCK_FILE = "embedded.lock"
 MIN_FREE_BYTES = 64 * 1024 * 1024
-# Ports the system hands to no client: a client that waits for mongod on one of those may
-# reach itself, and then mongod finds its own port taken.
-PORTS = range(20_000, 32_000)
 PORT_TRIES = 5
 DYING_S = 10
 LEAVING_S = 2
@@ -126,7 +121,7 @@ class EmbeddedMongo:
             except Ending as ending:
                 if not ending.port_is_taken:
                     raise EmbeddedMongoError(self._why(ending)) from None
-                port = _free_port()
+                port = free_port()
             else:
                 return mongod, port
         raise EmbeddedMongoError(f"No free port for mongod after {PORT_TRIES} tries.")
@@ -255,25 +250,10 @@ def _has_space(folder: Path) -> bool:
 
 async def _port(preferred: int | None) -> int:
     if preferred is None:
-        return _free_port()
+        return free_port()
     # A mongod that is stopping leaves its folder a moment before it leaves its port.
     for _ in range(round(LEAVING_S / LOCK_POLL_S)):
-        if _is_free(preferred):
+        if is_free(preferred):
             return preferred
         await asyncio.sleep(LOCK_POLL_S)
-    return _free_port()
-
-
-def _free_port() -> int:
-    return next(port for port in random.sample(PORTS, k=100) if _is_free(port))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As mongod does: connections that ended a moment ago do not keep the port.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
+    return free_port()

@@ -18,7 +18,8 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure, PyMongoError
 
-HOST = "127.0.0.1"
+from service.storage.ports import HOST
+
 REPLICA_SET = "sessions"
 DATABASE_FOLDER = "mongo"
 LOG_FILE = "mongod.log"

@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 
+from service.storage.ports import free_port
 from tests.faults.bodies import body_of, hash_of
 from tests.faults.client import Attempt, Client
 from tests.faults.dialects import Ask
 from tests.faults.history import Dialect, Kind, Operation, Outcome, Seen
-from tests.faults.rig.ports import free_port
 
 DEADLINE_S = 0.5
 ASK = Ask(kind=Kind.RECENT, dialect=Dialect.NATIVE, owner="user1", session="s")

@@ -12,9 +12,9 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
 from service.storage.mongod import find_mongod
+from service.storage.ports import HOST, free_port
 from tests.faults.rig.bounded_disk import BoundedDisk
 from tests.faults.rig.child import Child
-from tests.faults.rig.ports import HOST, free_port
 
 NAME = "faults"
 MEMBERS = 3

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from service.storage.ports import HOST, free_port
 from tests.faults.rig.child import Child
-from tests.faults.rig.ports import HOST, free_port
 from tests.running import COMMAND
 
 SECRET = "a secret of the faults, long enough for HS256"
