@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
-from pymongo import AsyncMongoClient
+from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from service.storage.mongod import find_mongod
@@ -28,8 +28,6 @@ CHECKPOINT_S = 2
 LOG_LINES, LOG_LINE_CHARS = 3, 400
 # A full disk is noticed at once when no file was made larger in advance.
 SMALL_FILES = ("--wiredTigerEngineConfigString", "log=(file_max=2MB,prealloc=false)")
-
-Admin = AsyncMongoClient[dict[str, Any]]
 
 
 class NotWhole(Exception):
@@ -56,8 +54,7 @@ class Member:
 
     async def command(self, name: str, **options: Any) -> dict[str, Any]:
         """Run a command on this member, whatever it is in the set."""
-        async with self._client() as client:
-            return dict(await client.admin.command(name, **options))
+        return await asyncio.to_thread(self._run, name, options)
 
     async def status(self) -> dict[str, Any]:
         """Return the set as this member sees it, or nothing where it does not answer."""
@@ -75,10 +72,12 @@ class Member:
         head = f"{self.address} {process}, {' '.join(states) or 'no answer'}; see {self.log}"
         return "\n  ".join([head, *(line[:LOG_LINE_CHARS] for line in [*errors, *last])])
 
-    def _client(self) -> Admin:
-        return AsyncMongoClient(
+    def _run(self, name: str, options: dict[str, Any]) -> dict[str, Any]:
+        # The driver's asynchronous client leaves a socket open that it closes while connecting.
+        with MongoClient[dict[str, Any]](
             HOST, self.port, directConnection=True, timeoutMS=2000, serverSelectionTimeoutMS=500
-        )
+        ) as client:
+            return dict(client.admin.command(name, **options))
 
 
 class ReplicaSet:
