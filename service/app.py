@@ -16,7 +16,7 @@ from service.api.cors import cross_origin
 from service.api.docs_page import page
 from service.api.fallbacks import Fallbacks
 from service.api.headers import StandardHeaders
-from service.api.in_flight import InFlightCap
+from service.api.in_flight import InFlight, InFlightCap
 from service.api.middleware import Measured
 from service.api.rate_limits import Counts, rate_limits
 from service.api.request_log import RequestLog
@@ -56,6 +56,7 @@ def create_app(
     Processes that share a `metrics_folder` show the metrics of all.
     """
     readiness, observer, counts = Readiness(), observer_for(settings), Counts()
+    in_flight = InFlight(settings.max_requests_in_flight)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -76,13 +77,15 @@ def create_app(
             Middleware(Measured, dialects=DIALECT_OF_PATH),
             *observer.middleware,
             *cross_origin(settings.cors_origins),
-            Middleware(InFlightCap, max_requests=settings.max_requests_in_flight),
+            Middleware(InFlightCap, in_flight=in_flight),
         ],
         exception_handlers=Fallbacks(DIALECT_OF_PATH).handlers,
     )
     app.router.redirect_slashes = False
     app.state.settings = settings
     app.state.readiness = readiness
+    # The application closes the connections that a draining process refuses.
+    app.state.sheds = lambda path: not readiness.is_draining and in_flight.is_full_for(path)
     app.state.metrics_folder = metrics_folder
     app.state.authenticator = authenticator_for(settings, when_asked=count_key_set)
     app.state.started_s = time.monotonic()

@@ -23,7 +23,7 @@ KEEP_ALIVE_S = 75
 def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=limited_protocol(_receive_limits(settings)),
+        http=limited_protocol(_receive_limits(settings), sheds=app.state.sheds),
         ws="none",
         lifespan="on",
         log_config=None,

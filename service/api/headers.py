@@ -32,7 +32,7 @@ class StandardHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id = request_id_in(scope["headers"])
         REQUEST_ID.set(request_id.decode())
 
         async def send_with_headers(message: Message) -> None:
@@ -58,11 +58,11 @@ def _leave_open(headers: list[Header]) -> None:
         headers.append((OUTCOME_HEADER, UNKNOWN.encode()))
 
 
-def _request_id(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
+def request_id_in(headers: Iterable[Header]) -> bytes:
+    """Return the id that the client gives the request, if it is a short token, else a new one."""
+    for name, value in headers:
         if name == b"x-request-id":
             if _SHORT_TOKEN.fullmatch(value):
-                given: bytes = value
-                return given
+                return value
             break
     return os.urandom(_ID_BYTES).hex().encode()

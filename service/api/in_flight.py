@@ -1,6 +1,8 @@
 """A cap on the requests in flight: what is beyond it gets a 503 at once, not a place in a queue."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import orjson
 from starlette.responses import Response
@@ -18,40 +20,63 @@ BUSY = orjson.dumps(
         "detail": "The service is busy. Try again in a moment.",
     }
 )
+BUSY_HEADERS = {
+    "content-type": "application/json",
+    "retry-after": str(RETRY_AFTER_S),
+    OUTCOME.lower(): UNCHANGED,
+}
 # Whoever asks for the health of a busy process must not take it for a dead one.
 ALWAYS_ANSWERED = frozenset({"/livez", "/readyz", "/metrics", "/health"})
 # What waits for a model, or sends a whole session, takes its time without any overload.
 _SLOW = re.compile(r"/chat(/|$)|/(suggestions|export)$")
 
 
-class InFlightCap:
-    """Counts in this process: all requests, and those that should be answered quickly."""
+class InFlight:
+    """Counts the requests of a process: all of them, and those that should be answered quickly."""
 
-    def __init__(self, app: ASGIApp, *, max_requests: int) -> None:
-        self._app = app
+    def __init__(self, max_requests: int) -> None:
         self._max_requests = max_requests
         self._requests = 0
         self._quick = AdaptiveLimit()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in ALWAYS_ANSWERED:
-            await self._app(scope, receive, send)
-            return
-        is_quick = not _SLOW.search(scope["path"])
-        if self._requests >= self._max_requests or (is_quick and self._quick.is_reached):
-            scope[SHED] = True
-            headers = {"Retry-After": str(RETRY_AFTER_S), OUTCOME: UNCHANGED}
-            busy = Response(BUSY, 503, headers, media_type="application/json")
-            await busy(scope, receive, send)
-        elif is_quick:
-            with self._quick.request():
-                await self._counted(scope, receive, send)
-        else:
-            await self._counted(scope, receive, send)
+    def is_full_for(self, path: str) -> bool:
+        """Say whether a request to this path would be one too many."""
+        if path in ALWAYS_ANSWERED:
+            return False
+        if self._requests >= self._max_requests:
+            return True
+        return self._quick.is_reached and not _SLOW.search(path)
 
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+    @contextmanager
+    def request(self, path: str) -> Iterator[None]:
+        """Count a request while it is answered."""
+        if path in ALWAYS_ANSWERED:
+            yield
+            return
         self._requests += 1
         try:
-            await self._app(scope, receive, send)
+            if _SLOW.search(path):
+                yield
+            else:
+                with self._quick.request():
+                    yield
         finally:
             self._requests -= 1
+
+
+class InFlightCap:
+    """Counts requests, and refuses those beyond the cap that no connection has refused before."""
+
+    def __init__(self, app: ASGIApp, *, in_flight: InFlight) -> None:
+        self._app = app
+        self._in_flight = in_flight
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif self._in_flight.is_full_for(scope["path"]):
+            scope[SHED] = True
+            await Response(BUSY, 503, BUSY_HEADERS)(scope, receive, send)
+        else:
+            with self._in_flight.request(scope["path"]):
+                await self._app(scope, receive, send)

@@ -59,10 +59,19 @@ class Measured:
         children[1].observe(duration_s)
 
     def _bind(self, method: str, path: str, status: int) -> tuple[Counter, Histogram]:
-        known = method if method in METHODS else "other"
+        known = _known(method)
         labels = (known, path or "none", self._dialects.get(path, "none"))
         bound = HTTP_REQUESTS.labels(*labels, str(status)), HTTP_DURATION_S.labels(*labels)
         if known == method:
             # Methods are what the caller makes up: only those there are get remembered.
             self._children[method, path, status] = bound
         return bound
+
+
+def count_shed(method: str) -> None:
+    """Count a request that a busy process refused before it was one for the application."""
+    HTTP_REQUESTS.labels(_known(method), "none", "none", "503").inc()
+
+
+def _known(method: str) -> str:
+    return method if method in METHODS else "other"

@@ -5,14 +5,17 @@ Whoever crosses one gets one JSON answer, where that is still possible, and the 
 
 import asyncio
 import socket
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.api.errors import OUTCOME, UNCHANGED
+from service.api.headers import request_id_in
+from service.api.in_flight import BUSY, BUSY_HEADERS
+from service.api.middleware import count_shed
 from service.observability.metrics import HTTP_REFUSED
 
 # The colon, a space and the end of the line.
@@ -21,6 +24,7 @@ RETRY_AFTER_S = 1
 # What one connection may ask for at once; behind it waits memory, not work.
 MAX_PIPELINED = 100
 LAST_BYTES_S = 5
+CLOSE = {"connection": "close"}
 MALFORMED = "The request is not HTTP that this service understands."
 
 
@@ -42,12 +46,14 @@ class LimitedProtocol(HttpToolsProtocol):
     """One connection. Make a class with limits of its own by `limited_protocol`."""
 
     limits: ReceiveLimits
+    sheds: Callable[[str], bool]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
         self._begin_head()
         self._has_begun = False
+        self._is_shed = False
         self._has_just_shown = False
         self._has_just_ended = False
 
@@ -114,7 +120,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
         elif not self._names_its_host():
             self._refuse(HTTPStatus.BAD_REQUEST, "HTTP/1.1 wants exactly one Host header.")
-        if not self.transport.is_closing():
+        self._is_shed = self._may_shed() and self.sheds(self._path)
+        if not self._is_shed and not self.transport.is_closing():
             super().on_headers_complete()
         # Not before: where the head makes no sense, the request before is still the last one.
         self._is_in_head = False
@@ -123,17 +130,52 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._has_just_shown = True
         self._unseen_bytes = 0
-        if not self.transport.is_closing():
+        if not self._is_shed and not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._is_in_head = self._has_just_ended = True
         self._has_begun = False
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._is_shed:
+            self._shed()
+        else:
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  Uvicorn's text is not JSON.
         self._refuse(HTTPStatus.BAD_REQUEST, MALFORMED)
+
+    # Load
+
+    @property
+    def _path(self) -> str:
+        return self.url.partition(b"?")[0].decode("ascii", "replace")
+
+    def _may_shed(self) -> bool:
+        """Say whether this request can be refused here, for a fraction of the application's cost.
+
+        The application refuses the rest: who is behind another request of the connection, waits
+        with its body, wants no body, or is a browser that reads no answer without CORS headers.
+        """
+        return (
+            not self._is_answering()
+            and not self.expect_100_continue
+            and self.parser.get_method() != b"HEAD"
+            and all(name != b"origin" for name, _ in self.headers)
+        )
+
+    def _shed(self) -> None:
+        count_shed(self.parser.get_method().decode())
+        self._is_shed = False
+        keeps_alive = self.parser.should_keep_alive()
+        headers = BUSY_HEADERS if keeps_alive else BUSY_HEADERS | CLOSE
+        request_id = request_id_in(self.headers)
+        self.transport.write(_answer(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, headers, request_id))
+        if keeps_alive:
+            self.on_response_complete()
+        else:
+            self.transport.close()
 
     # Bounds
 
@@ -207,26 +249,37 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         HTTP_REFUSED.labels(str(status.value)).inc()
         if self._may_answer():
-            self.transport.write(_answer(status, problem))
+            self.transport.write(_refusal(status, problem, request_id_in(())))
         self.transport.close()
 
 
-def limited_protocol(limits: ReceiveLimits) -> type[LimitedProtocol]:
-    """Return the class of connections with these limits, as uvicorn wants it."""
-    return type("Limited", (LimitedProtocol,), {"limits": limits})
+def limited_protocol(
+    limits: ReceiveLimits, *, sheds: Callable[[str], bool]
+) -> type[LimitedProtocol]:
+    """Return the class of connections with these limits, as uvicorn wants it.
+
+    `sheds` says of a path whether the process is too busy for a request to it.
+    """
+    return type("Limited", (LimitedProtocol,), {"limits": limits, "sheds": staticmethod(sheds)})
 
 
-def _answer(status: HTTPStatus, problem: str) -> bytes:
+def _refusal(status: HTTPStatus, problem: str, request_id: bytes) -> bytes:
     body = orjson.dumps({"message": status.phrase, "error": problem})
+    headers = {"content-type": "application/json"} | CLOSE
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers |= {"retry-after": str(RETRY_AFTER_S), OUTCOME.lower(): UNCHANGED}
+    return _answer(status, body, headers, request_id)
+
+
+def _answer(
+    status: HTTPStatus, body: bytes, headers: Mapping[str, str], request_id: bytes
+) -> bytes:
     lines = [
         f"HTTP/1.1 {status} {status.phrase}",
-        "content-type: application/json",
+        *(f"{name}: {value}" for name, value in headers.items()),
         f"content-length: {len(body)}",
         "cache-control: no-store",
         "x-content-type-options: nosniff",
-        f"x-request-id: {uuid4().hex}",
-        "connection: close",
+        f"x-request-id: {request_id.decode()}",
     ]
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        lines += [f"retry-after: {RETRY_AFTER_S}", f"{OUTCOME.lower()}: {UNCHANGED}"]
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.api.in_flight import InFlightCap
+from service.api.in_flight import InFlight, InFlightCap
 from tests.served import until
 
 LIMIT = 3
@@ -21,7 +21,7 @@ class Slow:
         self.may_answer = asyncio.Event()
         self.waiting = 0
         app = Starlette(routes=[Route("/{path:path}", self._answer)])
-        transport = httpx2.ASGITransport(InFlightCap(app, max_requests=LIMIT))
+        transport = httpx2.ASGITransport(InFlightCap(app, in_flight=InFlight(LIMIT)))
         self.client = httpx2.AsyncClient(transport=transport, base_url="http://service")
 
     async def _answer(self, _: Request) -> Response:
