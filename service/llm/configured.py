@@ -1,40 +1,51 @@
 """The chat model the settings name, or none; for demos, the scripted one."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from config.settings import Settings
-from service.llm.openai_model import OpenAIModel
 from service.llm.scripted import Script, scripted_model
+
+if TYPE_CHECKING:
+    from service.llm.openai_model import OpenAIModel
 
 DEMO_URL = "http://demo/v1"
 
 
 @asynccontextmanager
-async def model_for(settings: Settings, *, demo: bool) -> AsyncIterator[OpenAIModel | None]:
+async def model_for(settings: Settings, *, demo: bool) -> "AsyncIterator[OpenAIModel | None]":
     """Open the configured model. Only with `demo` one that is scripted stands in for none."""
-    model = _configured(settings) or (_scripted() if demo else None)
-    try:
+    if settings.llm_base_url and settings.llm_model:
+        opened = _configured(settings, settings.llm_base_url, settings.llm_model)
+    elif demo:
+        opened = _scripted()
+    else:
+        yield None
+        return
+    async with aclosing(opened) as model:
         yield model
-    finally:
-        if model is not None:
-            await model.close()
 
 
-def _configured(settings: Settings) -> OpenAIModel | None:
-    if settings.llm_base_url is None or settings.llm_model is None:
-        return None
-    return OpenAIModel(
-        settings.llm_base_url,
-        settings.llm_model,
+def _configured(settings: Settings, base_url: str, model: str) -> "OpenAIModel":
+    return _model_class()(
+        base_url,
+        model,
         settings.llm_api_key,
         timeout_s=settings.llm_timeout_s,
         max_retries=settings.llm_max_retries,
     )
 
 
-def _scripted() -> OpenAIModel:
+def _scripted() -> "OpenAIModel":
     transport = httpx2.ASGITransport(scripted_model(Script()))
-    return OpenAIModel(DEMO_URL, "demo", None, timeout_s=10, max_retries=0, transport=transport)
+    return _model_class()(DEMO_URL, "demo", None, timeout_s=10, max_retries=0, transport=transport)
+
+
+def _model_class() -> "type[OpenAIModel]":
+    # Its library takes a third of the time to start, and 12 MB: whoever has no model goes without.
+    from service.llm.openai_model import OpenAIModel  # noqa: PLC0415
+
+    return OpenAIModel

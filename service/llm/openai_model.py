@@ -87,7 +87,7 @@ class OpenAIModel:
                         yield delta
             yield answer.to_domain()
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._client.close()
 
     def _body(self, prompt: Sequence[NewMessage], settings: ModelSettings) -> dict[str, Any]:

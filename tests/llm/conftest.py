@@ -30,4 +30,4 @@ def url(scripted: ScriptedModel) -> str:
 async def model(url: str) -> AsyncIterator[OpenAIModel]:
     model = OpenAIModel(url, "small", SecretStr("the key"), timeout_s=5, max_retries=0)
     yield model
-    await model.close()
+    await model.aclose()

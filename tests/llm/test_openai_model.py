@@ -142,7 +142,7 @@ async def test_a_key_in_the_environment_is_not_sent(
     await model.complete(PROMPT, ModelSettings())
 
     assert script.last_authorization == "Bearer none"
-    await model.close()
+    await model.aclose()
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=lambda junk: repr(junk[:60]))
@@ -207,7 +207,7 @@ async def test_a_model_that_is_away_is_a_failure() -> None:
     with pytest.raises(ModelFailed, match="could not be reached"):
         await model.complete(PROMPT, ModelSettings())
 
-    await model.close()
+    await model.aclose()
 
 
 async def test_an_answer_that_is_too_late_is_not_waited_for(url: str, script: Script) -> None:
@@ -219,7 +219,7 @@ async def test_an_answer_that_is_too_late_is_not_waited_for(url: str, script: Sc
         await model.complete(PROMPT, ModelSettings())
 
     assert time.monotonic() - begun_s < 1
-    await model.close()
+    await model.aclose()
 
 
 async def test_a_stream_has_one_deadline_for_all_its_pieces(url: str, script: Script) -> None:
@@ -229,7 +229,7 @@ async def test_a_stream_has_one_deadline_for_all_its_pieces(url: str, script: Sc
     with pytest.raises(ModelTimeout):
         await streamed(model)
 
-    await model.close()
+    await model.aclose()
 
 
 async def test_what_came_to_nothing_is_tried_again_as_often_as_set(
@@ -242,7 +242,7 @@ async def test_what_came_to_nothing_is_tried_again_as_often_as_set(
 
     assert answer.message.content == "Paris"
     assert len(script.requests) == 3
-    await patient.close()
+    await patient.aclose()
 
 
 async def test_a_broken_stream_is_not_begun_again(url: str, script: Script) -> None:
@@ -253,7 +253,7 @@ async def test_a_broken_stream_is_not_begun_again(url: str, script: Script) -> N
         await streamed(model)
 
     assert len(script.requests) == 1
-    await model.close()
+    await model.aclose()
 
 
 async def test_a_cancelled_call_ends_the_models_work(model: OpenAIModel, script: Script) -> None:
