@@ -31,6 +31,8 @@ from service.domain.models import (
 from service.storage.driver import Document
 
 LIVE: Document = {"deleting": None}
+# Shared by all sessions: a set for each would take as much memory as the rest of it.
+_ALL_FIELDS = set(Session.model_fields)
 
 
 def to_head(session: Session) -> Document:
@@ -83,6 +85,7 @@ def metadata_terms(metadata: JsonObject | None) -> list[str]:
 def from_head(head: Document) -> Session:
     preview, overflow = head.get("preview"), head.get("context_overflow")
     return Session.model_construct(
+        _ALL_FIELDS,
         id=head["_id"].as_uuid(),
         user_id=head["user_id"],
         agent_id=head["agent_id"],

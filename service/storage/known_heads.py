@@ -32,10 +32,12 @@ class KnownHeads:
         return {id_: known[0] for id_, known in found if known and now_s < known[1]}
 
     def put(self, head: Session) -> None:
-        self._heads[head.id] = (head, time.monotonic() + HEADS_KNOWN_FOR_S)
+        now_s = time.monotonic()
+        self._heads[head.id] = (head, now_s + HEADS_KNOWN_FOR_S)
         self._heads.move_to_end(head.id)
-        if len(self._heads) > MAX_HEADS:
-            self._heads.popitem(last=False)
+        oldest = next(iter(self._heads))
+        if len(self._heads) > MAX_HEADS or self._heads[oldest][1] < now_s:
+            del self._heads[oldest]
 
     def forget(self, session_ids: Iterable[UUID]) -> None:
         for session_id in session_ids:
