@@ -18,6 +18,8 @@ DRAIN_POLL_S = 0.05
 LAST_WORDS_S = 1
 # Longer than balancers keep an idle connection (60 s), so that they never use one that is closing.
 KEEP_ALIVE_S = 75
+# A turn of a loop that refuses thousands takes 30 ms: so that is a thousand connections a second.
+ACCEPTED_A_TURN = 32
 
 
 def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
@@ -44,6 +46,15 @@ def _receive_limits(settings: Settings) -> ReceiveLimits:
         send_timeout_s=settings.send_timeout_s,
         max_connections=settings.max_connections,
     )
+
+
+def accepting(listener: socket.socket) -> list[socket.socket]:
+    """Return the listener so many times that a busy process accepts many connections a turn.
+
+    Uvloop's libuv accepts one for each listener (since its 1.45). Under overload that leaves new
+    clients, and whoever asks for the health of the process, in the backlog for half a minute.
+    """
+    return [listener, *(listener.dup() for _ in range(ACCEPTED_A_TURN - 1))]
 
 
 class Server(uvicorn.Server):

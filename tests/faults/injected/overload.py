@@ -1,29 +1,45 @@
-"""More than the service can do, from clients who do not wait for each other's answers."""
+"""More than the service can do, from clients who do not wait for each other's answers.
+
+The clients have a core of their own, or their work would be taken for that of the service.
+"""
+
+import asyncio
+import math
+import time
 
 from tests.faults.open_loop import Load, Sent, send
 from tests.faults.results import Figure, Result, at_least, at_most, none_of
+from tests.faults.rig.cores import apart
 from tests.faults.rig.rig import Rig
+from tests.faults.rig.service import Service
 from tests.faults.size import Size
 from tests.faults.under_load import percentile
 
-PEAK_IN_FLIGHT, WARM_UP_S, PEAK_S = 64, 3, 8
+# So many keep the service busy without a break, and it refuses none of them.
+PEAK_IN_FLIGHT, WARM_UP_S, PEAK_S = 400, 3, 8
 # Far more than a service that sheds lets happen.
 OPEN_IN_FLIGHT = 5000
 GOODPUT = {2: 0.9, 5: 0.8}
 ACCEPTED_P99_S, RECOVERED_S = 1, 5
 FEW_PER_S, FEW_S = 20, 1
+# What a probe of Kubernetes waits unless it is told otherwise.
+HEALTH_S, HEALTH_EVERY_S = 1, 0.5
 
 
 async def run(rig: Rig, size: Size, result: Result) -> None:
     async with rig.services(1) as [service]:
-        peak = await peak_per_s(rig, service.url)
-        result.notes.append(f"peak: {peak:.0f} appends/s")
-        for times, share in GOODPUT.items():
-            load = Load(service.url, times * peak, size.times, OPEN_IN_FLIGHT, rig.seed)
-            sent = await send(load)
-            recovered_s = await _recovered_s(rig, service.url)
-            result.figures += _figures(times, share, peak, sent, recovered_s)
-            result.notes.append(f"{times} x: {sent.offered} offered, answers {sent.statuses}")
+        members = [member.process.pid for member in rig.replicas.members]
+        with apart([service.process.pid, *members]):
+            peak = await peak_per_s(rig, service.url)
+            result.notes.append(f"peak: {peak:.0f} appends/s")
+            for times, share in GOODPUT.items():
+                load = Load(service.url, times * peak, size.times, OPEN_IN_FLIGHT, rig.seed)
+                sent, health_s = await asyncio.gather(send(load), _health_s(service, size.times))
+                recovered_s = await _recovered_s(rig, service.url)
+                result.figures += _figures(times, share, peak, sent, recovered_s)
+                name = f"{times} x peak: health told on a new connection, longest"
+                result.figures.append(at_most(name, HEALTH_S, health_s, " s"))
+                result.notes.append(f"{times} x: {sent.offered} offered, answers {sent.statuses}")
 
 
 async def peak_per_s(rig: Rig, url: str) -> float:
@@ -47,6 +63,19 @@ def _figures(times: int, share: float, peak: float, sent: Sent, recovered_s: flo
 
 def _goodput_per_s(sent: Sent) -> float:
     return len(sent.accepted_s) / sent.took_s
+
+
+async def _health_s(service: Service, duration_s: float) -> float:
+    """Return the longest that whoever asks for the health had to wait."""
+    longest_s, end_s = 0.0, time.monotonic() + duration_s
+    while (begun_s := time.monotonic()) < end_s:
+        async with asyncio.timeout(duration_s):
+            status = await service.status("/livez")
+        if b" 200 " not in status:
+            return math.inf
+        longest_s = max(longest_s, time.monotonic() - begun_s)
+        await asyncio.sleep(HEALTH_EVERY_S)
+    return longest_s
 
 
 async def _recovered_s(rig: Rig, url: str) -> float:

@@ -37,12 +37,13 @@ class Service:
     async def ready(self) -> None:
         """Return when `/readyz` says so."""
         async with asyncio.timeout(START_S):
-            while READY not in await self._status("/readyz"):
+            while READY not in await self.status("/readyz"):
                 if not self.process.is_running:
                     raise RuntimeError(f"The service ended; see {self.log}")
                 await asyncio.sleep(POLL_S)
 
-    async def _status(self, path: str) -> bytes:
+    async def status(self, path: str) -> bytes:
+        """Return the first line of the answer on a new connection, nothing where there is none."""
         with suppress(OSError):
             reader, writer = await asyncio.open_connection(HOST, self.port)
             try:
