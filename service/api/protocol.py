@@ -233,6 +233,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _may_answer(self) -> bool:
         """Say whether the client would take an answer for that to what it sends now."""
+        if self._is_shed:
+            return True
         if self._is_in_head:
             return not self._is_answering()
         return not self.pipeline and not self.cycle.response_started

@@ -123,6 +123,24 @@ async def test_requests_sent_one_behind_the_other_are_answered_in_their_order(po
 
 
 @pytest.mark.usefixtures("busy")
+async def test_junk_behind_the_head_of_a_refused_request_is_told_to_be_junk(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        await send(writer, GET + b"Transfer-Encoding: chunked\r\n" + END)
+        await send(writer, b"no length\r\n")
+        answer = await read_answer(reader)
+
+        assert answer.status == 400
+        assert await is_closed(reader)
+
+
+@pytest.mark.usefixtures("busy")
+async def test_who_offers_another_protocol_is_refused_in_this_one(port: int) -> None:
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n"
+
+    assert (await answer_to(port, GET + offer + END)).status == 503
+
+
+@pytest.mark.usefixtures("busy")
 async def test_a_process_tells_its_health_and_counts_whom_it_refuses(port: int) -> None:
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         labels = 'dialect="none",method="GET",route="none",status="503"'
