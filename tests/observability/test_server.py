@@ -1,14 +1,16 @@
 """How the server treats connections, and what it does when it is told to stop."""
 
-from starlette.applications import Starlette
-
 from config.settings import Settings
+from service.app import create_app
 from service.server import KEEP_ALIVE_S, server_config
+from tests.api.asking import SECRET
 
 BALANCERS_IDLE_S = 60
 
 
 def test_idle_connections_outlast_those_of_balancers() -> None:
-    config = server_config(Starlette(), Settings(_env_file=None))
+    settings = Settings(_env_file=None, jwt_secret=SECRET)
+
+    config = server_config(create_app(settings), settings)
 
     assert config.timeout_keep_alive == KEEP_ALIVE_S > BALANCERS_IDLE_S
