@@ -120,7 +120,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
         elif not self._names_its_host():
             self._refuse(HTTPStatus.BAD_REQUEST, "HTTP/1.1 wants exactly one Host header.")
-        self._is_shed = self._may_shed() and self.sheds(self._path)
+        self._is_shed = self.sheds(self._path) and self._may_shed()
         if not self._is_shed and not self.transport.is_closing():
             super().on_headers_complete()
         # Not before: where the head makes no sense, the request before is still the last one.
