@@ -65,4 +65,8 @@ def request_id_in(headers: Iterable[Header]) -> bytes:
             if _SHORT_TOKEN.fullmatch(value):
                 return value
             break
+    return new_request_id()
+
+
+def new_request_id() -> bytes:
     return os.urandom(_ID_BYTES).hex().encode()

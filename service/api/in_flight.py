@@ -20,11 +20,8 @@ BUSY = orjson.dumps(
         "detail": "The service is busy. Try again in a moment.",
     }
 )
-BUSY_HEADERS = {
-    "content-type": "application/json",
-    "retry-after": str(RETRY_AFTER_S),
-    OUTCOME.lower(): UNCHANGED,
-}
+JSON = {"content-type": "application/json"}
+BUSY_HEADERS = JSON | {"retry-after": str(RETRY_AFTER_S), OUTCOME.lower(): UNCHANGED}
 # Whoever asks for the health of a busy process must not take it for a dead one.
 ALWAYS_ANSWERED = frozenset({"/livez", "/readyz", "/metrics", "/health"})
 # What waits for a model, or sends a whole session, takes its time without any overload.

@@ -12,15 +12,13 @@ from typing import Any, NamedTuple
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.api.errors import OUTCOME, UNCHANGED
-from service.api.headers import request_id_in
-from service.api.in_flight import BUSY, BUSY_HEADERS
+from service.api.headers import new_request_id, request_id_in
+from service.api.in_flight import BUSY, BUSY_HEADERS, JSON
 from service.api.middleware import count_shed
 from service.observability.metrics import HTTP_REFUSED
 
 # The colon, a space and the end of the line.
 LINE_OVERHEAD_BYTES = 4
-RETRY_AFTER_S = 1
 # What one connection may ask for at once; behind it waits memory, not work.
 MAX_PIPELINED = 100
 LAST_BYTES_S = 5
@@ -251,7 +249,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         HTTP_REFUSED.labels(str(status.value)).inc()
         if self._may_answer():
-            self.transport.write(_refusal(status, problem, request_id_in(())))
+            self.transport.write(_refusal(status, problem))
         self.transport.close()
 
 
@@ -265,12 +263,10 @@ def limited_protocol(
     return type("Limited", (LimitedProtocol,), {"limits": limits, "sheds": staticmethod(sheds)})
 
 
-def _refusal(status: HTTPStatus, problem: str, request_id: bytes) -> bytes:
+def _refusal(status: HTTPStatus, problem: str) -> bytes:
     body = orjson.dumps({"message": status.phrase, "error": problem})
-    headers = {"content-type": "application/json"} | CLOSE
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers |= {"retry-after": str(RETRY_AFTER_S), OUTCOME.lower(): UNCHANGED}
-    return _answer(status, body, headers, request_id)
+    headers = BUSY_HEADERS if status is HTTPStatus.SERVICE_UNAVAILABLE else JSON
+    return _answer(status, body, headers | CLOSE, new_request_id())
 
 
 def _answer(
