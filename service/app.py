@@ -20,6 +20,7 @@ from service.api.in_flight import InFlight, InFlightCap
 from service.api.middleware import Measured
 from service.api.rate_limits import Counts, rate_limits
 from service.api.request_log import RequestLog
+from service.api.shedding import Shedding
 from service.api.stopping import LastAnswers
 from service.api.windows import EncodedWindows
 from service.auth.configured import authenticator_for
@@ -84,8 +85,7 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.settings = settings
     app.state.readiness = readiness
-    # The application closes the connections that a draining process refuses.
-    app.state.sheds = lambda path: not readiness.is_draining and in_flight.is_full_for(path)
+    app.state.shedding = Shedding(in_flight, readiness)
     app.state.metrics_folder = metrics_folder
     app.state.authenticator = authenticator_for(settings, when_asked=count_key_set)
     app.state.started_s = time.monotonic()

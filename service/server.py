@@ -25,7 +25,7 @@ ACCEPTED_A_TURN = 32
 def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=limited_protocol(_receive_limits(settings), sheds=app.state.sheds),
+        http=limited_protocol(_receive_limits(settings), app.state.shedding),
         ws="none",
         lifespan="on",
         log_config=None,

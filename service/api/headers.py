@@ -62,10 +62,13 @@ def request_id_in(headers: Iterable[Header]) -> bytes:
     """Return the id that the client gives the request, if it is a short token, else a new one."""
     for name, value in headers:
         if name == b"x-request-id":
-            if _SHORT_TOKEN.fullmatch(value):
-                return value
-            break
+            return usable_request_id(value)
     return new_request_id()
+
+
+def usable_request_id(value: bytes) -> bytes:
+    """Return what the client calls the request, if it is a short token, else a new id."""
+    return value if _SHORT_TOKEN.fullmatch(value) else new_request_id()
 
 
 def new_request_id() -> bytes:

@@ -36,13 +36,16 @@ class InFlight:
         self._requests = 0
         self._quick = AdaptiveLimit()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are paths for which a request would be one too many."""
+        return self._quick.is_reached or self._requests >= self._max_requests
+
     def is_full_for(self, path: str) -> bool:
         """Say whether a request to this path would be one too many."""
-        if path in ALWAYS_ANSWERED:
+        if not self.is_full or path in ALWAYS_ANSWERED:
             return False
-        if self._requests >= self._max_requests:
-            return True
-        return self._quick.is_reached and not _SLOW.search(path)
+        return self._requests >= self._max_requests or not _SLOW.search(path)
 
     @contextmanager
     def request(self, path: str) -> Iterator[None]:

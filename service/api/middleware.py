@@ -1,6 +1,7 @@
 """Counts and times every request by the template of its path: a pure ASGI middleware."""
 
 from collections.abc import Mapping
+from functools import cache
 from time import perf_counter
 
 from prometheus_client import Counter, Histogram
@@ -70,7 +71,12 @@ class Measured:
 
 def count_shed(method: str) -> None:
     """Count a request that a busy process refused before it was one for the application."""
-    HTTP_REQUESTS.labels(_known(method), "none", "none", "503").inc()
+    _shed(_known(method)).inc()
+
+
+@cache
+def _shed(method: str) -> Counter:
+    return HTTP_REQUESTS.labels(method, "none", "none", "503")
 
 
 def _known(method: str) -> str:

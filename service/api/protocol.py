@@ -5,16 +5,16 @@ Whoever crosses one gets one JSON answer, where that is still possible, and the 
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.api.headers import new_request_id, request_id_in
-from service.api.in_flight import BUSY, BUSY_HEADERS, JSON
-from service.api.middleware import count_shed
+from service.api.headers import new_request_id
+from service.api.in_flight import BUSY_HEADERS, JSON
+from service.api.raw_answers import CLOSE, raw_answer
+from service.api.shedding import Shedding
 from service.observability.metrics import HTTP_REFUSED
 
 # The colon, a space and the end of the line.
@@ -22,7 +22,6 @@ LINE_OVERHEAD_BYTES = 4
 # What one connection may ask for at once; behind it waits memory, not work.
 MAX_PIPELINED = 100
 LAST_BYTES_S = 5
-CLOSE = {"connection": "close"}
 MALFORMED = "The request is not HTTP that this service understands."
 
 
@@ -44,14 +43,13 @@ class LimitedProtocol(HttpToolsProtocol):
     """One connection. Make a class with limits of its own by `limited_protocol`."""
 
     limits: ReceiveLimits
-    sheds: Callable[[str], bool]
+    shedding: Shedding
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
         self._begin_head()
         self._has_begun = False
-        self._is_shed = False
         self._has_just_shown = False
         self._has_just_ended = False
 
@@ -70,7 +68,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or (self.shedding.is_on and self._has_shed(data)):
             return
         self._has_just_shown = self._has_just_ended = False
         super().data_received(data)
@@ -118,8 +116,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
         elif not self._names_its_host():
             self._refuse(HTTPStatus.BAD_REQUEST, "HTTP/1.1 wants exactly one Host header.")
-        self._is_shed = self.sheds(self._path) and self._may_shed()
-        if not self._is_shed and not self.transport.is_closing():
+        if not self.transport.is_closing():
             super().on_headers_complete()
         # Not before: where the head makes no sense, the request before is still the last one.
         self._is_in_head = False
@@ -128,17 +125,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._has_just_shown = True
         self._unseen_bytes = 0
-        if not self._is_shed and not self.transport.is_closing():
+        if not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._is_in_head = self._has_just_ended = True
         self._has_begun = False
-        if self.transport.is_closing():
-            return
-        if self._is_shed:
-            self._shed()
-        else:
+        if not self.transport.is_closing():
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  Uvicorn's text is not JSON.
@@ -146,34 +139,20 @@ class LimitedProtocol(HttpToolsProtocol):
 
     # Load
 
-    @property
-    def _path(self) -> str:
-        return self.url.partition(b"?")[0].decode("ascii", "replace")
-
-    def _may_shed(self) -> bool:
-        """Say whether this request can be refused here, for a fraction of the application's cost.
-
-        The application refuses the rest: who is behind another request of the connection, waits
-        with its body, wants no body, or is a browser that reads no answer without CORS headers.
-        """
-        return (
-            not self._is_answering()
-            and not self.expect_100_continue
-            and self.parser.get_method() != b"HEAD"
-            and all(name != b"origin" for name, _ in self.headers)
-        )
-
-    def _shed(self) -> None:
-        count_shed(self.parser.get_method().decode())
-        self._is_shed = False
-        keeps_alive = self.parser.should_keep_alive()
-        headers = BUSY_HEADERS if keeps_alive else BUSY_HEADERS | CLOSE
-        request_id = request_id_in(self.headers)
-        self.transport.write(_answer(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, headers, request_id))
-        if keeps_alive:
-            self.on_response_complete()
-        else:
+    def _has_shed(self, data: bytes) -> bool:
+        """Refuse this for a fraction of what it costs the application, if it can be done here."""
+        if self._has_begun or self._is_answering():
+            return False
+        refusal = self.shedding.refusal_of(data)
+        if refusal is None:
+            return False
+        self._clear_deadline()
+        self.transport.write(refusal.answer)
+        if refusal.is_last:
             self.transport.close()
+        else:
+            self.on_response_complete()
+        return True
 
     # Bounds
 
@@ -231,8 +210,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _may_answer(self) -> bool:
         """Say whether the client would take an answer for that to what it sends now."""
-        if self._is_shed:
-            return True
         if self._is_in_head:
             return not self._is_answering()
         return not self.pipeline and not self.cycle.response_started
@@ -253,31 +230,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def limited_protocol(
-    limits: ReceiveLimits, *, sheds: Callable[[str], bool]
-) -> type[LimitedProtocol]:
-    """Return the class of connections with these limits, as uvicorn wants it.
-
-    `sheds` says of a path whether the process is too busy for a request to it.
-    """
-    return type("Limited", (LimitedProtocol,), {"limits": limits, "sheds": staticmethod(sheds)})
+def limited_protocol(limits: ReceiveLimits, shedding: Shedding) -> type[LimitedProtocol]:
+    """Return the class of connections with these limits, as uvicorn wants it."""
+    return type("Limited", (LimitedProtocol,), {"limits": limits, "shedding": shedding})
 
 
 def _refusal(status: HTTPStatus, problem: str) -> bytes:
     body = orjson.dumps({"message": status.phrase, "error": problem})
     headers = BUSY_HEADERS if status is HTTPStatus.SERVICE_UNAVAILABLE else JSON
-    return _answer(status, body, headers | CLOSE, new_request_id())
-
-
-def _answer(
-    status: HTTPStatus, body: bytes, headers: Mapping[str, str], request_id: bytes
-) -> bytes:
-    lines = [
-        f"HTTP/1.1 {status} {status.phrase}",
-        *(f"{name}: {value}" for name, value in headers.items()),
-        f"content-length: {len(body)}",
-        "cache-control: no-store",
-        "x-content-type-options: nosniff",
-        f"x-request-id: {request_id.decode()}",
-    ]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    return raw_answer(status, body, headers | CLOSE, new_request_id())
