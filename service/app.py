@@ -42,7 +42,7 @@ from service.observability.watching import (
     count_key_set,
 )
 from service.routes import DIALECT_OF_PATH, routes
-from service.server import Server, accepting, server_config
+from service.server import Server, server_config
 from service.storage.driver import Database
 from service.storage.users import MongoUserStore
 from service.upkeep import background, upkeep
@@ -151,5 +151,5 @@ async def serve_on(
     """Serve until a signal says to stop, and the requests under way have ended."""
     write_logs(settings.log_level)
     app = create_app(settings, demo=demo, metrics_folder=metrics_folder)
-    server = Server(server_config(app, settings), when_listening, app)
-    await server.serve(sockets=accepting(listener))
+    server = Server(server_config(app, settings), listener, when_listening, app)
+    await server.serve()

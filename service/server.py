@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from config.garbage import collect_rarely
 from config.settings import Settings
+from service.accepting import Acceptor
 from service.api.protocol import ReceiveLimits, limited_protocol
 
 DRAIN_POLL_S = 0.05
@@ -18,8 +19,6 @@ DRAIN_POLL_S = 0.05
 LAST_WORDS_S = 1
 # Longer than balancers keep an idle connection (60 s), so that they never use one that is closing.
 KEEP_ALIVE_S = 75
-# At twice the peak and more, the backlog fills up with 8, and stays empty with 32 (measured).
-ACCEPTED_A_TURN = 32
 
 
 def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
@@ -48,27 +47,26 @@ def _receive_limits(settings: Settings) -> ReceiveLimits:
     )
 
 
-def accepting(listener: socket.socket) -> list[socket.socket]:
-    """Return the listener so many times that a busy process accepts many connections a turn.
-
-    Uvloop's libuv accepts one for each listener (since its 1.45). Under overload that leaves new
-    clients, and whoever asks for the health of the process, in the backlog for half a minute.
-    """
-    return [listener, *(listener.dup() for _ in range(ACCEPTED_A_TURN - 1))]
-
-
 class Server(uvicorn.Server):
     """Ends in steps: goes on taking requests, then only finishes them, then cuts them short."""
 
     def __init__(
-        self, config: uvicorn.Config, when_listening: Callable[[], None], app: Starlette
+        self,
+        config: uvicorn.Config,
+        listener: socket.socket,
+        when_listening: Callable[[], None],
+        app: Starlette,
     ) -> None:
         super().__init__(config)
+        self._listener = listener
         self._when_listening = when_listening
         self._app = app
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        # None for uvicorn, which would let the event loop accept.
+        await super().startup(sockets=[])
+        self._acceptor = Acceptor(self._listener, self._new_protocol)
+        self._acceptor.start(self.config.backlog)
         collect_rarely()
         self._when_listening()
 
@@ -81,10 +79,17 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         settings: Settings = self._app.state.settings
         await self._drain(settings.drain_s)
+        await self._acceptor.stop()
         last_words_s = max(settings.shutdown_timeout_s - LAST_WORDS_S, 0)
         timer = asyncio.get_running_loop().call_later(last_words_s, self._end_long_answers)
         await super().shutdown(sockets)
         timer.cancel()
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        protocol: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return protocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     async def _drain(self, drain_s: float) -> None:
         until_s = time.monotonic() + drain_s

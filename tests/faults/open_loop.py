@@ -21,6 +21,8 @@ from tests.faults.wire import NoAnswer, NotSent, Server
 
 SESSIONS = 50
 DEADLINE_S = 30
+# As balancers keep their connections: nobody restarts the service under this load.
+IDLE_EXPIRY_S = 60
 USER = "alice"
 OK = range(200, 300)
 
@@ -45,7 +47,7 @@ class Sent(NamedTuple):
 class _OpenLoop:
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._server = Server(load.url)
+        self._server = Server(load.url, idle_expiry_s=IDLE_EXPIRY_S)
         self._random = Random(load.seed)
         self._slots = asyncio.Semaphore(load.in_flight)
         self._statuses: dict[str, int] = {}

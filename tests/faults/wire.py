@@ -45,8 +45,8 @@ class _Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     @property
-    def is_fresh(self) -> bool:
-        return self.is_open and time.monotonic() - self._used_s < IDLE_EXPIRY_S
+    def idle_s(self) -> float:
+        return time.monotonic() - self._used_s
 
     def ask(self, request: bytes) -> asyncio.Future[Answer]:
         if self._transport is None or not self.is_open:
@@ -104,11 +104,12 @@ class _Connection(asyncio.Protocol):
 class Server:
     """One address, and the idle connections to it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, idle_expiry_s: float = IDLE_EXPIRY_S) -> None:
         parts = urlsplit(url)
         self.authority = parts.netloc
         self._host, self._port = parts.hostname or "", parts.port or 80
         self._idle: list[_Connection] = []
+        self._idle_expiry_s = idle_expiry_s
 
     async def ask(self, request: bytes, *, deadline_s: float) -> Answer:
         """Return the whole answer.
@@ -139,7 +140,7 @@ class Server:
     def _idle_one(self) -> _Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_fresh:
+            if connection.is_open and connection.idle_s < self._idle_expiry_s:
                 return connection
             connection.close()
         return None
