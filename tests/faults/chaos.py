@@ -2,7 +2,8 @@
 
     python -m tests.faults.chaos [--fault NAME | --soak MINUTES] [--seed N] [--short]
 
-A run of all faults writes RESULTS.md. The history of a run that broke an invariant is kept.
+A run of all faults writes RESULTS.md, a long run of one its rows in it. The history of a run that
+broke an invariant is kept.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from tempfile import mkdtemp
 import click
 
 from tests.faults.catalogue import FAULTS, Fault, soak_for
-from tests.faults.results import Figure, Result, table
+from tests.faults.results import Figure, Result, notes, table, with_run_alone
 from tests.faults.rig.replica_set import NotWhole, ReplicaSet, replica_set
 from tests.faults.rig.rig import rig_on
 
@@ -38,21 +39,23 @@ def main(name: str | None, seed: int | None, soak_min: int | None, *, short: boo
     if soak_min:
         chosen = [soak_for(soak_min)]
     seed = SystemRandom().randrange(MAX_SEED) if seed is None else seed
-    is_all = not name and not soak_min
-    results = asyncio.run(_run(chosen, seed, short=short, reported=is_all))
+    results = asyncio.run(_run(chosen, seed, short=short))
     sys.exit(not all(result.holds for result in results))
 
 
-async def _run(faults: list[Fault], seed: int, *, short: bool, reported: bool) -> list[Result]:
+async def _run(faults: list[Fault], seed: int, *, short: bool) -> list[Result]:
     results: list[Result] = []
     folder = Path(mkdtemp(prefix="session-faults-"))
     async with replica_set(folder) as replicas:
         for fault in faults:
             results.append(await injected(fault, seed, replicas, folder, short=short))
             click.echo(str(results[-1]))
-            if reported:
-                # After each: an hour is long, and what was measured stays.
+            # After each: an hour is long, and what was measured stays.
+            if len(faults) > 1:
                 RESULTS.write_text(_report(results, short=short))
+            elif not short:
+                results[0].notes.append(f"run alone, at commit {_commit()}")
+                RESULTS.write_text(with_run_alone(RESULTS.read_text(), results[0]))
     if all(result.holds for result in results):
         # Else logs, data and kept histories are there to be looked at.
         shutil.rmtree(folder)
@@ -80,15 +83,18 @@ async def injected(
     return result
 
 
-def _report(results: list[Result], *, short: bool) -> str:
-    commit = subprocess.run(
+def _commit() -> str:
+    return subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     ).stdout.strip()
+
+
+def _report(results: list[Result], *, short: bool) -> str:
     profile = "short" if short else "long"
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     took_min = sum(result.took_s for result in results) / 60
     made = (
-        f"Made by `make chaos`: {profile} profile, commit {commit}, {took_min:.0f} minutes, "
+        f"Made by `make chaos`: {profile} profile, commit {_commit()}, {took_min:.0f} minutes, "
         f"{os.cpu_count()} cores, load average {load}. One fault again: "
         "`make chaos FAULT=<fault> SEED=<seed>`."
     )
@@ -99,7 +105,7 @@ def _report(results: list[Result], *, short: bool) -> str:
         "",
         table(results),
         "",
-        *(f"- {result.fault}: {note}" for result in results for note in result.notes),
+        *notes(results),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -51,10 +51,33 @@ class Result:
 def table(results: list[Result]) -> str:
     """Return the results as a table in Markdown, a row for each figure."""
     head = "| fault | figure | goal | measured | | seed | s |\n|---|---|---|---|---|---|---|"
-    rows = [
+    return "\n".join([head, *(row for result in results for row in _rows(result))])
+
+
+def notes(results: list[Result]) -> list[str]:
+    return [f"- {result.fault}: {note}" for result in results for note in result.notes]
+
+
+def with_run_alone(report: str, result: Result) -> str:
+    """Return a report in which the rows and notes of one fault are those of this run."""
+    lines = report.splitlines()
+    last_row = max(index for index, line in enumerate(lines) if line.startswith("| "))
+    lines = _put(lines, f"| {result.fault} |", _rows(result), last_row + 1)
+    lines = _put(lines, f"- {result.fault}:", notes([result]), len(lines))
+    return "\n".join(lines) + "\n"
+
+
+def _put(lines: list[str], prefix: str, instead: list[str], otherwise: int) -> list[str]:
+    """Return lines with others instead of those that start so, or at a place if none does."""
+    old = [index for index, line in enumerate(lines) if line.startswith(prefix)]
+    place = old[0] if old else otherwise
+    behind = [line for line in lines[place:] if not line.startswith(prefix)]
+    return [*lines[:place], *instead, *behind]
+
+
+def _rows(result: Result) -> list[str]:
+    return [
         f"| {result.fault} | {f.name} | {f.goal} | {f.measured} | {'✓' if f.holds else '✗'} "
         f"| {result.seed} | {result.took_s:.0f} |"
-        for result in results
         for f in result.figures
     ]
-    return "\n".join([head, *rows])

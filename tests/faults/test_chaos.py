@@ -1,11 +1,11 @@
-"""A fault that leaves its replica set broken is one failure with its reason, not all of them."""
+"""A fault that breaks its replica set is one failure with its reason; each has its rows."""
 
 import shutil
 from pathlib import Path
 
 from tests.faults.catalogue import Fault
 from tests.faults.chaos import injected
-from tests.faults.results import Result
+from tests.faults.results import Result, at_most, notes, table, with_run_alone
 from tests.faults.rig.replica_set import replica_set
 from tests.faults.rig.rig import Rig
 from tests.faults.size import Size
@@ -31,3 +31,25 @@ async def _lose_disk(rig: Rig, _: Size, __: Result) -> None:
     await member.process.kill()
     shutil.rmtree(member.folder / "data")
     (member.folder / "data").touch()
+
+
+def test_a_fault_that_is_run_alone_gets_its_rows_and_notes_into_the_report() -> None:
+    names = ("kills", "overload", "overload_more")
+    results = [Result(name, 1, [at_most("time", 1, 0.5)], ["noted"]) for name in names]
+    report = "\n".join(["# Faults", "", table(results), "", *notes(results), ""])
+    again = Result("overload", 2, [at_most("time", 1, 7), at_most("rest", 1, 0)], ["noted anew"])
+    new = Result("soak", 3, [at_most("drift", 1, 0)], [])
+
+    changed = with_run_alone(with_run_alone(report, again), new).splitlines()
+
+    assert changed[4:] == [
+        "| kills | time | ≤ 1 | 0.5 | ✓ | 1 | 0 |",
+        "| overload | time | ≤ 1 | 7 | ✗ | 2 | 0 |",
+        "| overload | rest | ≤ 1 | 0 | ✓ | 2 | 0 |",
+        "| overload_more | time | ≤ 1 | 0.5 | ✓ | 1 | 0 |",
+        "| soak | drift | ≤ 1 | 0 | ✓ | 3 | 0 |",
+        "",
+        "- kills: noted",
+        "- overload: noted anew",
+        "- overload_more: noted",
+    ]
