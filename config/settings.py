@@ -270,6 +270,11 @@ class Settings(BaseSettings):
         """Return the longest an append may take: a few database operations, when writers race."""
         return 4 * self.mongo_timeout_s
 
+    @property
+    def request_deadline_s(self) -> float:
+        """Return the longest a request may take; an append ends before, and knows what was done."""
+        return self.append_deadline_s + 0.5
+
 
 def share_metrics_in(folder: Path) -> None:
     """Make the processes that are started from now on keep their metrics in this folder."""

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from config.settings import Settings
 from service.api.cors import cross_origin
+from service.api.deadlines import Deadlines
 from service.api.docs_page import page
 from service.api.fallbacks import Fallbacks
 from service.api.headers import StandardHeaders
@@ -85,6 +86,7 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.settings = settings
     app.state.readiness = readiness
+    app.state.deadlines = Deadlines(settings.request_deadline_s)
     app.state.shedding = Shedding(in_flight, readiness)
     app.state.metrics_folder = metrics_folder
     app.state.authenticator = authenticator_for(settings, when_asked=count_key_set)
@@ -122,6 +124,7 @@ async def _parts_on(
     async with (
         upkeep(store, settings),
         background(readiness.watch(store)),
+        background(app.state.deadlines.watch()),
         background(Sampler(store, windows, readiness).run()),
     ):
         await readiness.check(store)

@@ -6,6 +6,7 @@ from functools import update_wrapper
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.deadlines import Deadlines
 from service.api.windows import EncodedWindows
 from service.auth.tokens import Authenticator
 from service.domain.access import Caller
@@ -20,7 +21,7 @@ Render = Callable[[DomainError], Response]
 
 
 class DialectEndpoint:
-    """Asks for a token first, and answers every domain error in the dialect's one shape."""
+    """Asks for a token first; answers in time, and each domain error in the dialect's one shape."""
 
     def __init__(self, handler: Handler, render: Render) -> None:
         update_wrapper(self, handler)
@@ -29,10 +30,13 @@ class DialectEndpoint:
 
     async def __call__(self, request: Request) -> Response:
         try:
-            await authenticate(request)
-            return await self.handler(request)
+            return await deadlines(request).keep(request, self._answer(request))
         except DomainError as error:
             return self.render(error)
+
+    async def _answer(self, request: Request) -> Response:
+        await authenticate(request)
+        return await self.handler(request)
 
 
 async def authenticate(request: Request) -> None:
@@ -45,6 +49,11 @@ async def authenticate(request: Request) -> None:
     # Two headers become one that is no token: nobody may choose which of them counts.
     given = [value for name, value in request.scope["headers"] if name == b"authorization"]
     request.scope["caller"] = await authenticator.caller(b", ".join(given).decode("latin-1"))
+
+
+def deadlines(request: Request) -> Deadlines:
+    found: Deadlines = request.app.state.deadlines
+    return found
 
 
 def caller(request: Request) -> Caller:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+from service.api.context import deadlines
 from service.api.errors import CallerGone
 from service.domain.errors import ServiceStopping
 
@@ -15,12 +16,13 @@ Result = TypeVar("Result")
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
     """Return what the work returns; it is cancelled when the caller hangs up.
 
-    The request's body must have been read.
+    The request's body must have been read. The work has a deadline of its own, the request none.
 
     Raises:
         CallerGone: the caller hung up; nobody gets the answer.
         ServiceStopping: this process cannot wait any longer.
     """
+    deadlines(request).lift()
     time_is_up: asyncio.Future[None] = request.app.state.time_is_up
     working = asyncio.create_task(work)
     hanging_up = asyncio.create_task(_hangup(request))

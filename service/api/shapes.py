@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictInt, Validati
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
+from service.api.context import deadlines
 from service.api.errors import InvalidShape, MalformedBody, UnsupportedMediaType
 from service.domain.errors import InvalidInput, SessionNotFound, TooLarge
 
@@ -137,6 +138,8 @@ async def _limited_body(request: Request, limit_bytes: int) -> bytes:
     if announced.isdecimal() and int(announced) > limit_bytes:
         raise TooLarge("The body", int(announced), limit_bytes)
     body = bytearray()
+    # How long it may take to arrive is the connection's to say.
+    deadlines(request).lift()
     try:
         async for chunk in request.stream():
             body += chunk
@@ -144,6 +147,7 @@ async def _limited_body(request: Request, limit_bytes: int) -> bytes:
                 raise TooLarge("The body", len(body), limit_bytes)
     except ClientDisconnect:
         raise MalformedBody("The connection closed before the body was complete.") from None
+    deadlines(request).restart()
     return bytes(body)
 
 
