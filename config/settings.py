@@ -272,7 +272,7 @@ class Settings(BaseSettings):
 
     @property
     def request_deadline_s(self) -> float:
-        """Return the longest a request may take; an append ends before, and knows what was done."""
+        """Return the longest a request may take; an append that begins at once ends before."""
         return self.append_deadline_s + 0.5
 
 

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from typing import Any
 
-# The rest waits for the next turn, so that those who are connected are not kept waiting either.
-MOST_A_TURN = 256
+# The rest is for the next turn, or for another process at the same listener.
+MOST_A_TURN = 64
 # As libuv and asyncio do: with no file descriptor left, a ready listener would keep the loop busy.
 PAUSE_S = 1
 
@@ -25,7 +26,7 @@ class Acceptor:
         self._protocol = protocol
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._connecting: set[asyncio.Task[Any]] = set()
 
     def start(self, backlog: int) -> None:
         self._listener.settimeout(0)
@@ -58,13 +59,8 @@ class Acceptor:
                 self._loop.remove_reader(self._listener)
                 self._pause = self._loop.call_later(PAUSE_S, self._resume)
                 return
-            connecting = self._loop.create_task(self._connect(connection))
+            connecting = self._loop.create_task(
+                self._loop.connect_accepted_socket(self._protocol, connection)
+            )
             self._connecting.add(connecting)
             connecting.add_done_callback(self._connecting.discard)
-
-    async def _connect(self, connection: socket.socket) -> None:
-        try:
-            await self._loop.connect_accepted_socket(self._protocol, connection)
-        except OSError:
-            # The client is gone already.
-            connection.close()

@@ -86,7 +86,7 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.settings = settings
     app.state.readiness = readiness
-    app.state.deadlines = Deadlines(settings.request_deadline_s)
+    app.state.deadlines = Deadlines(settings.request_deadline_s, in_flight.learn)
     app.state.shedding = Shedding(in_flight, readiness)
     app.state.metrics_folder = metrics_folder
     app.state.authenticator = authenticator_for(settings, when_asked=count_key_set)

@@ -63,7 +63,7 @@ class Server(uvicorn.Server):
         self._app = app
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
-        # None for uvicorn, which would let the event loop accept.
+        # No sockets for uvicorn, which would let the event loop accept.
         await super().startup(sockets=[])
         self._acceptor = Acceptor(self._listener, self._new_protocol)
         self._acceptor.start(self.config.backlog)

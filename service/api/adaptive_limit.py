@@ -1,12 +1,13 @@
 """How many requests at once are answered in time: learned from those that were late."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Half of what an accepted request may take at the 99th percentile: the rest is for its swings,
 # and for what it waits before this process has read it.
 LATE_S = 0.5
+# What was refused, or shown from memory, waited for nothing: it says nothing of those who do.
+WAITED_S = 0.002
 # One full batch of appends under way, and one that waits.
 MOST_AT_ONCE = 512
 LEAST_AT_ONCE = 64
@@ -22,8 +23,7 @@ class AdaptiveLimit:
     cost more for each append, and one pause of the database would make all of them small.
     """
 
-    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._now_s = now_s
+    def __init__(self) -> None:
         self._limit = float(MOST_AT_ONCE)
         self._requests = 0
 
@@ -33,17 +33,16 @@ class AdaptiveLimit:
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Count a request while it is answered, and learn from how long that takes."""
+        """Count a request while it is answered."""
         self._requests += 1
-        begun_s = self._now_s()
         try:
             yield
         finally:
             self._requests -= 1
-            self._learn(self._now_s() - begun_s)
 
-    def _learn(self, took_s: float) -> None:
-        if took_s <= LATE_S:
-            self._limit = min(MOST_AT_ONCE, self._limit + GROWTH)
-        else:
+    def learn(self, took_s: float) -> None:
+        """Take note of how long an answer took that waited for nothing but this service."""
+        if took_s > LATE_S:
             self._limit = max(LEAST_AT_ONCE, self._limit - FALL)
+        elif took_s > WAITED_S:
+            self._limit = min(MOST_AT_ONCE, self._limit + GROWTH)

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,11 +20,13 @@ class Deadlines:
     """Ends what is done for requests when their time is over, within `CHECK_EVERY_S` of it.
 
     One look at all of them, because a timer for each (`asyncio.timeout`) costs 9 µs: a tenth of
-    what it takes to show a window.
+    what it takes to show a window. `when_done` gets how long each took, the time of its client
+    left out.
     """
 
-    def __init__(self, time_s: float) -> None:
+    def __init__(self, time_s: float, when_done: Callable[[float], None]) -> None:
         self._time_s = time_s
+        self._when_done = when_done
         self._due_s: dict[_Task, float] = {}
         self._overdue: set[_Task] = set()
 
@@ -46,11 +48,13 @@ class Deadlines:
             changes_nothing = request.method in _CHANGES_NOTHING
             raise StoreUnavailable if changes_nothing else OutcomeUnknown from None
         finally:
-            del self._due_s[task]
+            due_s = self._due_s.pop(task)
             self._overdue.discard(task)
+            if due_s < math.inf:
+                self._when_done(time.monotonic() - due_s + self._time_s)
 
     def lift(self) -> None:
-        """Let this request wait for what has a time of its own: its client, or a model."""
+        """Let this request wait for its client, for a model, or for as much as it asks for."""
         self._put_off(math.inf)
 
     def restart(self) -> None:

@@ -47,6 +47,10 @@ class InFlight:
             return False
         return self._requests >= self._max_requests or not _SLOW.search(path)
 
+    def learn(self, took_s: float) -> None:
+        """Take note of how long an answer took, without the time of its client or a model."""
+        self._quick.learn(took_s)
+
     @contextmanager
     def request(self, path: str) -> Iterator[None]:
         """Count a request while it is answered."""

@@ -141,7 +141,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _has_shed(self, data: bytes) -> bool:
         """Refuse this for a fraction of what it costs the application, if it can be done here."""
-        if self._has_begun or self._is_answering():
+        if self._has_begun or self._is_answering() or self.flow.write_paused:
             return False
         refusal = self.shedding.refusal_of(data)
         if refusal is None:

@@ -11,18 +11,25 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from config.settings import Settings
 from service.api.context import DialectEndpoint, Handler
 from service.api.deadlines import CHECK_EVERY_S, Deadlines
 from service.api.errors import headers_of, status_of
 from service.api.hangups import while_connected
 from service.api.path_route import PathRoute
 from service.api.shapes import read_body
-from service.domain.errors import DomainError
+from service.app import create_app
+from service.auth.mint import mint
+from service.domain.errors import DomainError, OutcomeUnknown
+from service.upkeep import background
+from tests.api.asking import SECRET
 
+PROMISED_S = 21
 TIME_S = 0.1
 LATEST_S = TIME_S + CHECK_EVERY_S
 BODY = b'{"a": "b"}'
 JSON = {"content-type": "application/json"}
+POST = Request({"type": "http", "method": "POST"})
 
 
 class Letters(BaseModel):
@@ -37,14 +44,30 @@ def _render(error: DomainError) -> Response:
     return Response(str(error), status_of(error), headers_of(error))
 
 
+class Stuck:
+    def __getattr__(self, _: str) -> Handler:
+        return _stuck
+
+
 @pytest.fixture
-async def client() -> AsyncIterator[httpx2.AsyncClient]:
+def took_s() -> list[float]:
+    return []
+
+
+@pytest.fixture
+async def deadlines(took_s: list[float]) -> AsyncIterator[Deadlines]:
+    deadlines = Deadlines(TIME_S, took_s.append)
+    async with background(deadlines.watch()):
+        yield deadlines
+
+
+@pytest.fixture
+async def client(deadlines: Deadlines) -> AsyncIterator[httpx2.AsyncClient]:
     handlers: dict[str, Handler] = {
         "/stuck": _stuck,
         "/read": _read,
         "/read_then_stuck": _read_then_stuck,
         "/model": _model,
-        "/other_timeout": _other_timeout,
     }
     endpoints = {path: DialectEndpoint(handler, _render) for path, handler in handlers.items()}
     app = Starlette(
@@ -53,15 +76,13 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
     app.state.settings = SimpleNamespace(max_body_bytes=1000)
     app.state.authenticator = Anybody()
     app.state.time_is_up = asyncio.get_running_loop().create_future()
-    app.state.deadlines = Deadlines(TIME_S)
-    watching = asyncio.create_task(app.state.deadlines.watch())
+    app.state.deadlines = deadlines
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client
-    watching.cancel()
 
 
-async def _stuck(_: Request) -> Response:
+async def _stuck(*_: object) -> Response:
     await asyncio.Event().wait()
     raise AssertionError
 
@@ -79,8 +100,13 @@ async def _model(request: Request) -> Response:
     return JSONResponse(await while_connected(request, asyncio.sleep(2 * LATEST_S, "answer")))
 
 
-async def _other_timeout(_: Request) -> Response:
-    raise TimeoutError
+async def _stubborn() -> Response:
+    """Need longer to end than to be told so again."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(LATEST_S)
+    raise AssertionError
 
 
 async def _slow_body() -> AsyncIterator[bytes]:
@@ -123,6 +149,53 @@ async def test_who_waits_for_a_model_waits_as_long_as_the_model_may_take(
     assert answer.json() == "answer"
 
 
-async def test_another_timeout_is_a_mistake_of_ours(client: httpx2.AsyncClient) -> None:
-    with pytest.raises(TimeoutError):
-        await client.get("/other_timeout")
+async def test_a_request_that_was_ended_is_cancelled_no_more(deadlines: Deadlines) -> None:
+    with pytest.raises(OutcomeUnknown):
+        await deadlines.keep(POST, _stuck(POST))
+
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@pytest.mark.parametrize("when_s", [0, LATEST_S], ids=["before", "when it is overdue"])
+async def test_who_is_cancelled_from_elsewhere_stays_so(
+    deadlines: Deadlines, when_s: float
+) -> None:
+    working = asyncio.create_task(deadlines.keep(POST, _stubborn()))
+    await asyncio.sleep(when_s)
+
+    working.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await working
+
+
+async def test_it_tells_how_long_a_request_took_without_its_client_and_its_model(
+    client: httpx2.AsyncClient, took_s: list[float]
+) -> None:
+    await client.post("/read", content=_slow_body(), headers=JSON)
+    await client.post("/model")
+    await client.get("/stuck")
+
+    quick_s, stuck_s = took_s
+    assert quick_s < TIME_S
+    assert TIME_S <= stuck_s < 2 * LATEST_S
+
+
+async def test_the_service_itself_ends_what_is_stuck(mongo_url: str) -> None:
+    settings = Settings(
+        _env_file=None, mongo_url=mongo_url, jwt_secret=SECRET, mongo_timeout_s=TIME_S
+    )
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        app.state.sessions = Stuck()
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
+            token = mint(SECRET, user_id="ann", scopes=(), lifetime_s=60)
+            headers = {"authorization": f"Bearer {token}"}
+            async with asyncio.timeout(settings.request_deadline_s + 2 * CHECK_EVERY_S):
+                answer = await client.get("/get_all/ann", headers=headers)
+
+    assert (answer.status_code, answer.headers["outcome"]) == (503, "unchanged")
+    assert Settings(_env_file=None).request_deadline_s + CHECK_EVERY_S <= PROMISED_S

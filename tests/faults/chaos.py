@@ -39,11 +39,11 @@ def main(name: str | None, seed: int | None, soak_min: int | None, *, short: boo
     if soak_min:
         chosen = [soak_for(soak_min)]
     seed = SystemRandom().randrange(MAX_SEED) if seed is None else seed
-    results = asyncio.run(_run(chosen, seed, short=short))
+    results = asyncio.run(_run(chosen, seed, _commit(), short=short))
     sys.exit(not all(result.holds for result in results))
 
 
-async def _run(faults: list[Fault], seed: int, *, short: bool) -> list[Result]:
+async def _run(faults: list[Fault], seed: int, commit: str, *, short: bool) -> list[Result]:
     results: list[Result] = []
     folder = Path(mkdtemp(prefix="session-faults-"))
     async with replica_set(folder) as replicas:
@@ -52,9 +52,9 @@ async def _run(faults: list[Fault], seed: int, *, short: bool) -> list[Result]:
             click.echo(str(results[-1]))
             # After each: an hour is long, and what was measured stays.
             if len(faults) > 1:
-                RESULTS.write_text(_report(results, short=short))
+                RESULTS.write_text(_report(results, commit, short=short))
             elif not short:
-                results[0].notes.append(f"run alone, at commit {_commit()}")
+                results[0].notes.append(f"run alone, at commit {commit}")
                 RESULTS.write_text(with_run_alone(RESULTS.read_text(), results[0]))
     if all(result.holds for result in results):
         # Else logs, data and kept histories are there to be looked at.
@@ -84,17 +84,23 @@ async def injected(
 
 
 def _commit() -> str:
+    """Return what is tested: the commit, and whether more was changed than the report."""
+    changed = _git("status", "--porcelain", "--", ":/", f":(exclude){RESULTS}")
+    return _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
+
+
+def _git(*arguments: str) -> str:
     return subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        ["git", *arguments], capture_output=True, text=True, check=False
     ).stdout.strip()
 
 
-def _report(results: list[Result], *, short: bool) -> str:
+def _report(results: list[Result], commit: str, *, short: bool) -> str:
     profile = "short" if short else "long"
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     took_min = sum(result.took_s for result in results) / 60
     made = (
-        f"Made by `make chaos`: {profile} profile, commit {_commit()}, {took_min:.0f} minutes, "
+        f"Made by `make chaos`: {profile} profile, commit {commit}, {took_min:.0f} minutes, "
         f"{os.cpu_count()} cores, load average {load}. One fault again: "
         "`make chaos FAULT=<fault> SEED=<seed>`."
     )

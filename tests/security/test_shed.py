@@ -77,6 +77,8 @@ async def test_it_says_that_nothing_was_done_and_when_to_come_again(port: int) -
     assert refused.headers["x-request-id"] == "mine"
     assert refused.headers["cache-control"] == "no-store"
     assert "connection" not in refused.headers
+    # The application's answers have one: no application has seen this request.
+    assert "date" not in refused.headers
 
 
 @pytest.mark.usefixtures("busy")
@@ -125,8 +127,7 @@ async def test_requests_sent_one_behind_the_other_are_answered_in_their_order(po
 @pytest.mark.usefixtures("busy")
 async def test_junk_behind_the_head_of_a_refused_request_is_told_to_be_junk(port: int) -> None:
     async with connected(port) as (reader, writer):
-        await send(writer, GET + b"Transfer-Encoding: chunked\r\n" + END)
-        await send(writer, b"no length\r\n")
+        await send(writer, GET + b"Transfer-Encoding: chunked\r\n" + END + b"no length\r\n")
         answer = await read_answer(reader)
 
         assert answer.status == 400

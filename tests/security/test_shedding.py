@@ -1,11 +1,18 @@
 """A request is refused from its bytes only where nobody can take its end to be elsewhere."""
 
+import asyncio
+import socket
+
 import httptools
 import pytest
+import uvicorn
 from hypothesis import example, given
 from hypothesis import strategies as st
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from service.api.in_flight import InFlight
+from service.api.protocol import ReceiveLimits, limited_protocol
 from service.api.shedding import Shedding
 from service.observability.health import Readiness
 
@@ -29,7 +36,9 @@ class Seen:
         self.has_begun = False
         self.complete = 0
         self.body = b""
-        httptools.HttpRequestParser(self).feed_data(data)
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        parser.feed_data(data)
 
     def on_message_begin(self) -> None:
         self.has_begun = True
@@ -147,3 +156,34 @@ def test_what_is_refused_is_one_request_to_the_parser_too(
 
     assert (seen.complete, seen.has_begun) == (1, False)
     assert data.endswith(END + END + seen.body)
+
+
+async def test_who_takes_no_answers_gets_no_more_of_them_from_the_connection(
+    shedding: Shedding,
+) -> None:
+    config = uvicorn.Config(_app, lifespan="off", log_config=None)
+    config.load()
+    limits = ReceiveLimits(1000, 10, 10, 10, 10, 10)
+    made = limited_protocol(limits, shedding)
+    connection = made(config=config, server_state=ServerState(), app_state={})
+    client, server = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    await loop.connect_accepted_socket(lambda: connection, server)
+    reader, writer = await asyncio.open_connection(sock=client)
+
+    writer.write(GET + HOST + END)
+    refused = await reader.readuntil(END)
+    connection.pause_writing()
+    writer.write(GET + HOST + END)
+    await asyncio.sleep(0.1)
+    connection.resume_writing()
+    answered = await reader.readuntil(b"HTTP/1.1 200 OK\r\n")
+    writer.close()
+
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"HTTP/1.1 503 " not in answered
+
+
+async def _app(_: Scope, __: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 import service
 from service.api.bounds import text
-from service.api.context import DialectEndpoint, Handler, caller, chat, keys
+from service.api.context import DialectEndpoint, Handler, caller, chat, deadlines, keys
 from service.api.errors import InvalidShape, MalformedBody, RateLimited, headers_of, status_of
 from service.api.hangups import while_connected
 from service.api.shapes import Body, Integer, Query, read_body, read_query
@@ -205,6 +205,8 @@ async def delete_session(request: Request) -> Response:
 @keyed
 async def delete_sessions(request: Request) -> Response:
     query = read_query(request, DeleteQuery)
+    # Each of many deletes has a deadline.
+    deadlines(request).lift()
     deleted = await keys(request).delete_many(caller(request), **query.model_dump())
     return reply({"deleted": len(deleted), "keys": deleted})
 

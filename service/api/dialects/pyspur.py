@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.bounds import Id, Key, Metadata, examples, text
-from service.api.context import DialectEndpoint, Handler, caller, sessions, users
+from service.api.context import DialectEndpoint, Handler, caller, deadlines, sessions, users
 from service.api.errors import InvalidShape, MalformedBody, headers_of, status_of
 from service.api.shapes import Body, Integer, Query, read_body, read_query, read_session_id
 from service.domain.errors import (
@@ -267,6 +267,8 @@ async def update_user(request: Request) -> Response:
 
 @pyspur("query")
 async def delete_user(request: Request) -> Response:
+    # Each delete of the user's sessions has a deadline, and there may be many.
+    deadlines(request).lift()
     await users(request).delete(caller(request), _user_id(request))
     return Response(status_code=204)
 
