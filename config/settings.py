@@ -137,7 +137,11 @@ class Settings(BaseSettings):
         "motor", description="Async driver: Motor, or PyMongo's own."
     )
     mongo_timeout_s: float = Field(
-        5, gt=0, le=60, description="Deadline of one database operation, retries included."
+        5,
+        gt=0,
+        le=60,
+        description="Deadline of one database operation, retries included. "
+        "A request has four times as long.",
     )
     mongo_max_pool: int = Field(
         50, ge=1, le=1000, description="Most connections to one MongoDB server."
