@@ -38,7 +38,8 @@ class Deadlines:
             OutcomeUnknown: it did not, and may have changed something.
         """
         task = asyncio.current_task()
-        self._due_s[task] = time.monotonic() + self._time_s
+        # The loop's clock stands still in a turn: what one waits for those before it counts, too.
+        self._due_s[task] = asyncio.get_running_loop().time() + self._time_s
         try:
             return await work
         except asyncio.CancelledError:
