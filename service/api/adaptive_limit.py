@@ -11,7 +11,7 @@ WAITED_S = 0.002
 # One full batch of appends under way, and one that waits.
 MOST_AT_ONCE = 512
 LEAST_AT_ONCE = 64
-# In balance, one of ten answers is late: it takes back what nine in time have given.
+# In balance, one of ten answers is just late: it takes back what nine in time have given.
 GROWTH, FALL = 0.05, 0.45
 
 
@@ -19,8 +19,9 @@ class AdaptiveLimit:
     """Falls when answers come late, grows while they do not: nine of ten come in time.
 
     A request waits too long because of those beside it. So fewer are let in then, and whoever
-    is not is told at once. It follows how many are late, and not how late one was: small batches
-    cost more for each append, and one pause of the database would make all of them small.
+    is not is told at once. One late answer does not count for all beside it: small batches cost
+    more for each append, and one pause of the database would make all of them small. But each
+    counts by the square of how late it is, so that a slow database has few to serve at once.
     """
 
     def __init__(self) -> None:
@@ -43,6 +44,6 @@ class AdaptiveLimit:
     def learn(self, took_s: float) -> None:
         """Take note of how long an answer took that waited for nothing but this service."""
         if took_s > LATE_S:
-            self._limit = max(LEAST_AT_ONCE, self._limit - FALL)
+            self._limit = max(LEAST_AT_ONCE, self._limit - FALL * (took_s / LATE_S) ** 2)
         elif took_s > WAITED_S:
             self._limit = min(MOST_AT_ONCE, self._limit + GROWTH)
