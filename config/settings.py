@@ -26,6 +26,8 @@ HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 MIN_HMAC_SECRET_BYTES = 32
 # For so long an append may go on from a head its process knows, without reading it again.
 HEADS_KNOWN_FOR_S = 30
+# The own deadline of an append comes before that of its request: it knows better what was done.
+REQUEST_BEHIND_APPEND_S = 0.5
 _ORIGIN = re.compile(r"https?://[^/\s*?#@]+")
 Port = Annotated[int, BeforeValidator(refuse_service_url), Field(ge=0, le=65535)]
 RequestsPerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -277,7 +279,7 @@ class Settings(BaseSettings):
     @property
     def request_deadline_s(self) -> float:
         """Return the longest a request may take; an append that begins at once ends before."""
-        return self.append_deadline_s + 0.5
+        return self.append_deadline_s + REQUEST_BEHIND_APPEND_S
 
 
 def share_metrics_in(folder: Path) -> None:

@@ -70,8 +70,8 @@ class Measured:
 
 
 def count_shed(method: str) -> None:
-    """Count a request that a busy process refused before it was one for the application."""
-    _shed(_known(method)).inc()
+    """Count a request, of a method that is known, that never was one for the application."""
+    _shed(method).inc()
 
 
 @cache

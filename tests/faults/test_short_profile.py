@@ -28,9 +28,9 @@ TIMEOUT_S = 900
 @pytest.fixture(scope="module")
 async def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     lanes = [_inject(names, tmp_path_factory.mktemp("faults")) for names in LANES]
-    run_ = [*await asyncio.gather(*lanes)]
-    run_.append(await _inject(ALONE, tmp_path_factory.mktemp("faults")))
-    found = {result.fault: result for lane in run_ for result in lane}
+    beside_each_other = await asyncio.gather(*lanes)
+    alone = await _inject(ALONE, tmp_path_factory.mktemp("faults"))
+    found = {result.fault: result for lane in (*beside_each_other, alone) for result in lane}
     # What is left to the collector is left here, and not to the tests behind.
     gc.collect()
     return found
@@ -53,5 +53,5 @@ def test_every_goal_holds_under(name: str, results: dict[str, Result]) -> None:
     assert results[name].holds, str(results[name])
 
 
-def test_every_fault_with_a_short_profile_is_run_here() -> None:
+def test_every_fault_with_a_short_profile_is_injected_here() -> None:
     assert {name for name, fault in FAULTS.items() if fault.short} == set(NAMES)

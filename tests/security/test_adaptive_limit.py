@@ -26,7 +26,6 @@ def answered_together(limit: AdaptiveLimit, took_s: float) -> int:
 
 
 def test_many_are_let_in_at_once_while_nobody_knows_better() -> None:
-
     assert answered_together(AdaptiveLimit(), 0.1) == MOST_AT_ONCE
 
 
