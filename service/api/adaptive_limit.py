@@ -1,27 +1,23 @@
-"""How many requests at once are answered in time: learned from those that were late."""
+"""How many requests at once are answered in time: learned from how long answers take."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Half of what an accepted request may take at the 99th percentile: the rest is for its swings,
 # and for what it waits before this process has read it.
-LATE_S = 0.5
-# What was refused, or shown from memory, waited for nothing: it says nothing of those who do.
-WAITED_S = 0.002
+USUAL_S = 0.5
 # One full batch of appends under way, and one that waits.
 MOST_AT_ONCE = 512
 LEAST_AT_ONCE = 64
-# In balance, one of ten answers is just late: it takes back what nine in time have given.
-GROWTH, FALL = 0.05, 0.45
 
 
 class AdaptiveLimit:
-    """Falls when answers come late, grows while they do not: nine of ten come in time.
+    """Settles where those in flight take `USUAL_S`: fewer would cost more each, more are late.
 
-    A request waits too long because of those beside it. So fewer are let in then, and whoever
-    is not is told at once. One late answer does not count for all beside it: small batches cost
-    more for each append, and one pause of the database would make all of them small. But each
-    counts by the square of how late it is, so that a slow database has few to serve at once.
+    Each answer moves it by its share of that time, x, as x(1 - x). Answers come at a rate of the
+    limit by their time, so that the limit grows and falls by the logistic law, at most twofold
+    in 0.35 s, whatever the load: soon full again after a pause of the database, soon small
+    beside a slow one. What took almost no time says almost nothing.
     """
 
     def __init__(self) -> None:
@@ -43,7 +39,6 @@ class AdaptiveLimit:
 
     def learn(self, took_s: float) -> None:
         """Take note of how long an answer took that waited for nothing but this service."""
-        if took_s > LATE_S:
-            self._limit = max(LEAST_AT_ONCE, self._limit - FALL * (took_s / LATE_S) ** 2)
-        elif took_s > WAITED_S:
-            self._limit = min(MOST_AT_ONCE, self._limit + GROWTH)
+        share = took_s / USUAL_S
+        limit = self._limit + share * (1 - share)
+        self._limit = min(max(limit, LEAST_AT_ONCE), MOST_AT_ONCE)
