@@ -25,7 +25,8 @@ check: $(VENV)/.dev ## Lint, format check, strict types
 cover: $(VENV)/.dev clients $(VENV)-sbom/.cyclonedx promtool ## All tests, with branch coverage and its bar
 	-@$(MAKE) --silent wrk
 	$(BIN)/coverage erase
-	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not alone' --cov --cov-report=
+	$(BIN)/pytest -m alone --cov --cov-append --cov-report=
 	$(BIN)/coverage report
 
 .PHONY: clients

@@ -7,6 +7,8 @@ import httpx2
 from service.auth.mint import mint
 
 SECRET = "a secret of the tests, long enough for HS256"
+# Nobody has it. It is fixed: it is in names of tests, which every process has to find alike.
+UNKNOWN_ID = "6f1b8a52-0c4e-4a3f-9d0b-52e7c1a4d8f3"
 
 
 class Api:

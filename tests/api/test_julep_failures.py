@@ -8,7 +8,7 @@ import pytest
 
 from config.settings import Settings
 from service.app import create_app
-from tests.api.asking import SECRET, Api
+from tests.api.asking import SECRET, UNKNOWN_ID, Api
 from tests.api.julep_asking import NOT_FOUND, make_session
 
 BAD_BODIES: list[bytes] = [
@@ -94,7 +94,7 @@ async def test_an_unknown_session_is_404(alice: Api, method: str, path: str, bod
     assert answer.json() == NOT_FOUND
 
 
-@pytest.mark.parametrize("session_id", ["%00", "0" * 31, "0" * 5000, str(uuid4()) + "0", "$ne"])
+@pytest.mark.parametrize("session_id", ["%00", "0" * 31, "0" * 5000, f"{UNKNOWN_ID}0", "$ne"])
 @pytest.mark.parametrize("path", ["", "/history", "/tools"])
 async def test_an_id_that_is_no_uuid_is_404(alice: Api, session_id: str, path: str) -> None:
     answer = await alice.get(f"/sessions/{session_id}{path}")

@@ -1,12 +1,11 @@
 """Bad input gets the flat 400 (404, 413, 415) that says what is wrong and what would be right."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from service.domain.rules import MAX_CONTENT_BYTES, MAX_METADATA_BYTES
-from tests.api.asking import Api
+from tests.api.asking import UNKNOWN_ID, Api
 
 FAILURES = {
     "create": "Failed to create session.",
@@ -271,7 +270,7 @@ async def test_a_json_body_may_name_its_charset(alice: Api) -> None:
 
 NO_SESSION = [
     "session123",
-    str(uuid4()),
+    UNKNOWN_ID,
     "00000000-0000-0000-0000-000000000000",
     "{00000000-0000-4000-8000-000000000000}",
     "0" * 32,

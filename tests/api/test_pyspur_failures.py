@@ -1,14 +1,13 @@
 """What the PySpur dialect answers to unreadable bodies, to unknown ids, and without a database."""
 
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
 
 from config.settings import Settings
 from service.app import create_app
-from tests.api.asking import SECRET, Api
+from tests.api.asking import SECRET, UNKNOWN_ID, Api
 from tests.api.pyspur_asking import each_mount
 
 BAD_BODIES: list[bytes] = [
@@ -68,7 +67,7 @@ async def test_a_body_over_the_limit_is_413(alice: Api, method: str, path: str) 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize(
     "session_id",
-    ["session123", str(uuid4()), "0" * 32, "0" * 5000, "%00", "$ne", "[object Object]"],
+    ["session123", UNKNOWN_ID, "0" * 32, "0" * 5000, "%00", "$ne", "[object Object]"],
 )
 async def test_an_unknown_session_is_404_whatever_its_id(
     alice: Api, mount: str, method: str, session_id: str
@@ -95,8 +94,8 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "/session/", {"user_id": "alice", "workflow_id": "w", "external_id": "k"}),
     ("GET", "/session/", None),
     ("POST", "/session/test/?workflow_id=w", None),
-    ("GET", f"/session/{uuid4()}/", None),
-    ("DELETE", f"/session/{uuid4()}/", None),
+    ("GET", f"/session/{UNKNOWN_ID}/", None),
+    ("DELETE", f"/session/{UNKNOWN_ID}/", None),
     ("POST", "/user/", {"external_id": "alice"}),
     ("GET", "/user/", None),
     ("GET", "/user/alice/", None),

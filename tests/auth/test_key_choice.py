@@ -84,7 +84,7 @@ async def test_a_key_without_kid_does_not_serve_a_token_with_one(
         {"e": ""},
         {"n": rsa_jwk(WEAK_RSA_KEY)["n"]},
     ],
-    ids=lambda members: repr(members)[:40],
+    ids=",".join,
 )
 async def test_keys_for_other_ends_or_unfit_ones_are_not_used(
     authenticator: Authenticator, key_server: KeyServer, members: dict[str, Any]

@@ -18,9 +18,13 @@ from bench.stored import WrongData
 from bench.writers import Client, users
 from service.storage.embedded import EmbeddedMongo
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("wrk") is None, reason="The load generator wrk is missing; make bench installs it."
-)
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(
+        shutil.which("wrk") is None,
+        reason="The load generator wrk is missing; make bench installs it.",
+    ),
+]
 
 CELLS = [Cell(workload, 8) for workload in (APPEND, RECENT, CREATE)]
 OURS = [contender_named(name) for name in (BASELINE, SERVICE, CEILING)]

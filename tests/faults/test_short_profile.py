@@ -12,6 +12,8 @@ from tests.faults.chaos import MAX_SEED, injected
 from tests.faults.results import Result
 from tests.faults.rig.replica_set import replica_set
 
+pytestmark = pytest.mark.alone
+
 # Three replica sets at a time. Two lanes begin with what mostly waits, for a member to thaw or
 # for the sweeper, while the other keeps the machine busy.
 LANES = (

@@ -17,6 +17,8 @@ from service.llm.openai_model import OpenAIModel
 from service.llm.scripted import Script, Step
 from tests.served import until
 
+pytestmark = pytest.mark.alone
+
 PROMPT = [NewMessage(role=Role.USER, content="What is the capital of France?")]
 CALL = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"q": "x"}'}}
 JUNK = [

@@ -8,6 +8,8 @@ import pytest
 from service.domain.errors import InvalidInput
 from service.llm.templates import MAX_OUTPUT_CHARS, MAX_TEMPLATE_CHARS, SandboxedTemplates
 
+pytestmark = pytest.mark.alone
+
 VARIABLES: dict[str, Any] = {
     "session": {"id": "s1", "title": "First steps"},
     "user_id": "alice",

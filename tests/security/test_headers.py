@@ -2,7 +2,6 @@
 
 import re
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -11,7 +10,7 @@ from starlette.applications import Starlette
 
 from config.settings import Settings
 from service.app import create_app
-from tests.api.asking import SECRET, Api
+from tests.api.asking import SECRET, UNKNOWN_ID, Api
 from tests.security.matrix import MATRIX
 from tests.security.world import World
 
@@ -47,7 +46,7 @@ async def test_every_answer_has_the_standard_headers(world: World, endpoint: str
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nothing", 404), ("PUT", "/create", 405), ("GET", f"/get/{uuid4()}", 500)],
+    [("GET", "/nothing", 404), ("PUT", "/create", 405), ("GET", f"/get/{UNKNOWN_ID}", 500)],
 )
 async def test_answers_to_no_route_and_to_our_mistakes_have_them_too(
     method: str, path: str, status: int
@@ -63,7 +62,7 @@ async def test_answers_to_no_route_and_to_our_mistakes_have_them_too(
 async def test_an_answer_to_our_mistake_leaves_open_what_was_done() -> None:
     api = Api(asking(service()), "ann")
 
-    answer = await api.ask("GET", f"/get/{uuid4()}")
+    answer = await api.ask("GET", f"/get/{UNKNOWN_ID}")
 
     assert (answer.status_code, answer.headers["outcome"]) == (500, "unknown")
 

@@ -22,6 +22,8 @@ from tests.security.sockets import (
     send,
 )
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parents[2]
 SLOW_SOCKETS = 1000
 ROUNDS, MOST_ROUNDS, REQUESTS = 5, 20, 200

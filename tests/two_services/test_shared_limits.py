@@ -1,8 +1,11 @@
 """Two processes that count in MongoDB let through what one may, and not twice as much."""
 
 import httpx2
+import pytest
 
 from tests.two_services.conftest import KEYED_LIMIT
+
+pytestmark = pytest.mark.alone
 
 
 async def test_two_processes_share_the_count(services: list[httpx2.AsyncClient]) -> None:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+pytestmark = pytest.mark.alone
+
 WRITERS_PER_SERVICE = 32
 WRITERS = 2 * WRITERS_PER_SERVICE
 SESSIONS = 10
