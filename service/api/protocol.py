@@ -4,6 +4,7 @@ Whoever crosses one gets one JSON answer, where that is still possible, and the 
 """
 
 import asyncio
+import math
 import socket
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -52,6 +53,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._has_begun = False
         self._has_just_shown = False
         self._has_just_ended = False
+        self._refused_s = -math.inf
 
     # What the transport calls
 
@@ -150,9 +152,21 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.write(refusal.answer)
         if refusal.is_last:
             self.transport.close()
-        else:
+        elif self.timeout_keep_alive_task is None:
             self.on_response_complete()
+        else:
+            # To stop a timer and to start another would be a tenth of the cost.
+            self._refused_s = self.loop.time()
         return True
+
+    def timeout_keep_alive_handler(self) -> None:
+        rest_s = self._refused_s + self.timeout_keep_alive - self.loop.time()
+        if rest_s > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                rest_s, self.timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
 
     # Bounds
 

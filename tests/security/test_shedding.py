@@ -1,7 +1,9 @@
 """A request is refused from its bytes only where nobody can take its end to be elsewhere."""
 
 import asyncio
-import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httptools
 import pytest
@@ -12,9 +14,11 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from service.api.in_flight import InFlight
-from service.api.protocol import ReceiveLimits, limited_protocol
+from service.api.protocol import LimitedProtocol, ReceiveLimits, limited_protocol
 from service.api.shedding import Shedding
 from service.observability.health import Readiness
+from tests.security.sockets import GIVE_UP_S, read_answer
+from tests.security.sockets import HOST as ADDRESS
 
 BODY = b'{"role":"user"}'
 LENGTH = f"Content-Length: {len(BODY)}\r\n".encode()
@@ -161,27 +165,51 @@ def test_what_is_refused_is_one_request_to_the_parser_too(
 async def test_who_takes_no_answers_gets_no_more_of_them_from_the_connection(
     shedding: Shedding,
 ) -> None:
-    config = uvicorn.Config(_app, lifespan="off", log_config=None)
-    config.load()
-    limits = ReceiveLimits(1000, 10, 10, 10, 10, 10)
-    made = limited_protocol(limits, shedding)
-    connection = made(config=config, server_state=ServerState(), app_state={})
-    client, server = socket.socketpair()
-    loop = asyncio.get_running_loop()
-    await loop.connect_accepted_socket(lambda: connection, server)
-    reader, writer = await asyncio.open_connection(sock=client)
-
-    writer.write(GET + HOST + END)
-    refused = await reader.readuntil(END)
-    connection.pause_writing()
-    writer.write(GET + HOST + END)
-    await asyncio.sleep(0.1)
-    connection.resume_writing()
-    answered = await reader.readuntil(b"HTTP/1.1 200 OK\r\n")
-    writer.close()
+    async with refusing(shedding) as (connection, reader, writer):
+        writer.write(GET + HOST + END)
+        refused = await reader.readuntil(END)
+        connection.pause_writing()
+        writer.write(GET + HOST + END)
+        await asyncio.sleep(0.1)
+        connection.resume_writing()
+        answered = await reader.readuntil(b"HTTP/1.1 200 OK\r\n")
 
     assert refused.startswith(b"HTTP/1.1 503 ")
     assert b"HTTP/1.1 503 " not in answered
+
+
+async def test_a_connection_is_idle_from_its_last_refusal(shedding: Shedding) -> None:
+    async with refusing(shedding, keep_alive_s=1) as (_, reader, writer):
+        for _ in range(4):
+            writer.write(GET + HOST + END)
+            assert (await read_answer(reader)).status == 503
+            refused_s = time.monotonic()
+            await asyncio.sleep(0.4)
+        async with asyncio.timeout(GIVE_UP_S):
+            await reader.read()
+        closed_s = time.monotonic()
+
+    assert 0.9 < closed_s - refused_s < 2
+
+
+@asynccontextmanager
+async def refusing(
+    shedding: Shedding, keep_alive_s: int = 5
+) -> AsyncIterator[tuple[LimitedProtocol, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Yield a connection that is asked to refuse all, and what its client reads and writes."""
+    config = uvicorn.Config(_app, lifespan="off", log_config=None, timeout_keep_alive=keep_alive_s)
+    config.load()
+    made = limited_protocol(ReceiveLimits(1000, 10, 10, 10, 10, 10), shedding)
+    connection = made(config=config, server_state=ServerState(), app_state={})
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: connection, ADDRESS, 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    try:
+        yield connection, reader, writer
+    finally:
+        writer.close()
+        server.close()
+        await server.wait_closed()
 
 
 async def _app(_: Scope, __: Receive, send: Send) -> None:
