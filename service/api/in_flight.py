@@ -43,9 +43,11 @@ class InFlight:
 
     def is_full_for(self, path: str) -> bool:
         """Say whether a request to this path would be one too many."""
-        if not self.is_full or path in ALWAYS_ANSWERED:
+        if path in ALWAYS_ANSWERED:
             return False
-        return self._requests >= self._max_requests or not _SLOW.search(path)
+        return self._requests >= self._max_requests or (
+            self._quick.is_reached and not _SLOW.search(path)
+        )
 
     def learn(self, took_s: float) -> None:
         """Take note of how long an answer took, without the time of its client or a model."""

@@ -149,10 +149,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if refusal is None:
             return False
         self._clear_deadline()
-        self.transport.write(refusal.answer)
-        if refusal.is_last:
-            self.transport.close()
-        elif self.timeout_keep_alive_task is None:
+        self.transport.write(refusal)
+        if self.timeout_keep_alive_task is None:
             self.on_response_complete()
         else:
             # To stop a timer and to start another would be a tenth of the cost.

@@ -7,35 +7,39 @@ out what has waited for a busy process. The application refuses the others.
 
 import re
 from http import HTTPStatus
-from typing import NamedTuple
 
-from service.api.headers import usable_request_id
+from service.api.headers import new_request_id, usable_request_id
 from service.api.in_flight import BUSY, BUSY_HEADERS, InFlight
 from service.api.middleware import count_shed
-from service.api.raw_answers import CLOSE, raw_answer
+from service.api.raw_answers import raw_answer
 from service.observability.health import Readiness
 
-# The quantifiers give nothing back, so that this costs each byte once.
-_REQUEST = re.compile(
-    rb"(GET|POST|PUT|PATCH|DELETE) (/[!->@-~]*+)[!-~]*+ HTTP/1\.1"
-    rb"((?:\r\n[\w-]++:[\t -~]*+)++)\r\n\r\n"
-)
-_FIELD = re.compile(
-    rb"\n(content-length|connection|x-request-id|origin|expect|transfer-encoding|upgrade):([^\r]*)",
-    re.IGNORECASE,
-)
+
+def _any_case(names: str) -> str:
+    # A quarter less work for each request than re.IGNORECASE.
+    return re.sub("[a-z]", lambda letter: f"[{letter[0].upper()}{letter[0]}]", names)
+
+
+_LINE = r"[\w-]++:[\t\x20-~]*+"
 # A browser reads no answer without CORS headers; the others make another end or another protocol.
-_NOT_HERE = frozenset({b"origin", b"expect", b"transfer-encoding", b"upgrade"})
+_NOT_HERE = "origin|expect|transfer-encoding|upgrade"
+# The quantifiers give nothing back, so that this costs each byte once. Where a name may stand once,
+# its group must have nothing yet. The first line is what most are.
+_REQUEST = re.compile(
+    rf"""
+    (GET|POST|PUT|PATCH|DELETE)[ ](/[!->@-~]*+)[!-~]*+[ ]HTTP/1\.1
+    (?:\r\n(?:
+        (?![CcEeOoTtUuXx]) {_LINE}
+      | {_any_case("content-length")}: (?(3)(?!)) [ ]?(\d++)
+      | {_any_case("x-request-id")}: (?(4)(?!)) [ ]?([!-~]++)
+      | {_any_case("connection")}: [ ]?{_any_case("keep-alive")}
+      | (?!(?:{_any_case(f"content-length|x-request-id|connection|{_NOT_HERE}")}):) {_LINE}
+    ))++\r\n\r\n
+    """.encode(),
+    re.VERBOSE,
+)
 _PLACE_OF_ID = b"%s"
 _REFUSAL = raw_answer(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, BUSY_HEADERS, _PLACE_OF_ID)
-_LAST_REFUSAL = raw_answer(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, BUSY_HEADERS | CLOSE, _PLACE_OF_ID)
-
-
-class Refusal(NamedTuple):
-    """An answer as it goes out; `is_last` says whether the client wants no more of them."""
-
-    answer: bytes
-    is_last: bool
 
 
 class Shedding:
@@ -49,24 +53,18 @@ class Shedding:
     def is_on(self) -> bool:
         return self._in_flight.is_full and not self._readiness.is_draining
 
-    def refusal_of(self, data: bytes) -> Refusal | None:
-        """Return the answer to the request that this is, if it is one that is refused here."""
+    def refusal_of(self, data: bytes) -> bytes | None:
+        """Return the answer to the request that this is, if it is one that is refused here.
+
+        Whoever sends it gets more answers on the same connection.
+        """
         request = _REQUEST.match(data)
         if request is None:
             return None
-        method, path, head = request.groups()
-        found = _FIELD.findall(head)
-        fields = {name.lower(): value.strip() for name, value in found}
-        connection = fields.get(b"connection", b"keep-alive").lower()
-        if (
-            len(fields) < len(found)
-            or not fields.keys().isdisjoint(_NOT_HERE)
-            or fields.get(b"content-length", b"0") != b"%d" % (len(data) - request.end())
-            or connection not in {b"keep-alive", b"close"}
-            or not self._in_flight.is_full_for(path.decode())
-        ):
+        method, path, length, request_id = request.groups()
+        if (length or b"0") != b"%d" % (len(data) - request.end()):
+            return None
+        if not self._in_flight.is_full_for(path.decode()):
             return None
         count_shed(method.decode())
-        is_last = connection == b"close"
-        request_id = usable_request_id(fields.get(b"x-request-id", b""))
-        return Refusal((_LAST_REFUSAL if is_last else _REFUSAL) % request_id, is_last)
+        return _REFUSAL % (usable_request_id(request_id) if request_id else new_request_id())
