@@ -24,7 +24,7 @@ _LINE = r"[\w-]++:[\t\x20-~]*+"
 # A browser reads no answer without CORS headers; the others make another end or another protocol.
 _NOT_HERE = "origin|expect|transfer-encoding|upgrade"
 # The quantifiers give nothing back, so that this costs each byte once. Where a name may stand once,
-# its group must have nothing yet. The first line is what most are.
+# its group must have nothing yet. Most lines are the first kind.
 _REQUEST = re.compile(
     rf"""
     (GET|POST|PUT|PATCH|DELETE)[ ](/[!->@-~]*+)[!-~]*+[ ]HTTP/1\.1
