@@ -50,7 +50,7 @@ FAULTS = {
         Fault("bad_network", bad_network.run_before_database, None, Size(5000, 28)),
         Fault("fail_points", fail_points.run, Size(0, 1), Size(0, 2)),
         Fault("pool_exhaustion", pool_exhaustion.run, Size(1500, 0, inf), Size(5000, 0, inf)),
-        Fault("overload", overload.run, None, Size(0, 30)),
+        Fault("overload", overload.run, None, Size(0, 45)),
         Fault("back_to_rest", back_to_rest.run, None, Size(3000, 0, 200)),
         Fault("deletes", deletes.run, Size(2000, 100), Size(20_000, 1000)),
         Fault("racing", racing.run, None, Size(10_000)),

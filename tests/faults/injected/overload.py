@@ -6,6 +6,7 @@ The clients have a core of their own, or their work would be taken for that of t
 import asyncio
 import math
 import time
+from typing import NamedTuple
 
 from tests.faults.open_loop import Load, Sent, send
 from tests.faults.results import Figure, Result, at_least, at_most, none_of
@@ -20,26 +21,43 @@ PEAK_IN_FLIGHT, WARM_UP_S, PEAK_S = 400, 3, 8
 # Far more than a service that sheds lets happen.
 OPEN_IN_FLIGHT = 5000
 GOODPUT = {2: 0.9, 5: 0.8}
+# A machine that others use, too, is now slow and now fast: the peak is taken between all of them.
+ROUNDS = 3
 ACCEPTED_P99_S, RECOVERED_S = 1, 5
 FEW_PER_S, FEW_S = 20, 1
 # What a probe of Kubernetes waits unless it is told otherwise.
 HEALTH_S, HEALTH_EVERY_S = 1, 0.5
 
 
+class _Round(NamedTuple):
+    """What came of a load; `peak_per_s` is the mean of the peaks before and behind it."""
+
+    sent: Sent
+    peak_per_s: float
+    recovered_s: float
+    health_s: float
+
+
 async def run(rig: Rig, size: Size, result: Result) -> None:
     async with rig.services(1) as [service]:
         members = [member.process.pid for member in rig.replicas.members]
         with apart([service.process.pid, *members]):
-            peak = await peak_per_s(rig, service.url)
-            result.notes.append(f"peak: {peak:.0f} appends/s")
             for times, share in GOODPUT.items():
-                load = Load(service.url, times * peak, size.times, OPEN_IN_FLIGHT, rig.seed)
-                sent, health_s = await asyncio.gather(send(load), _health_s(service, size.times))
-                recovered_s = await _recovered_s(rig, service.url)
-                result.figures += _figures(times, share, peak, sent, recovered_s)
-                name = f"{times} x peak: health told on a new connection, longest"
-                result.figures.append(at_most(name, HEALTH_S, health_s, " s"))
-                result.notes.append(f"{times} x: {sent.offered} offered, answers {sent.statuses}")
+                rounds = await _rounds(rig, service, times, size.times / ROUNDS)
+                result.figures += _figures(times, share, rounds)
+                result.notes += [_note(times, round_) for round_ in rounds]
+
+
+async def _rounds(rig: Rig, service: Service, times: int, duration_s: float) -> list[_Round]:
+    rounds = []
+    peak = await peak_per_s(rig, service.url)
+    for _ in range(ROUNDS):
+        load = Load(service.url, times * peak, duration_s, OPEN_IN_FLIGHT, rig.seed)
+        sent, health_s = await asyncio.gather(send(load), _health_s(service, duration_s))
+        recovered_s = await _recovered_s(rig, service.url)
+        before, peak = peak, await peak_per_s(rig, service.url)
+        rounds.append(_Round(sent, (before + peak) / 2, recovered_s, health_s))
+    return rounds
 
 
 async def peak_per_s(rig: Rig, url: str) -> float:
@@ -48,17 +66,37 @@ async def peak_per_s(rig: Rig, url: str) -> float:
     return _goodput_per_s(await send(Load(url, 0, PEAK_S, PEAK_IN_FLIGHT, rig.seed)))
 
 
-def _figures(times: int, share: float, peak: float, sent: Sent, recovered_s: float) -> list[Figure]:
-    took_s = sorted(sent.accepted_s)
-    others = sum(count for status, count in sent.statuses.items() if status not in {"200", "503"})
+def _figures(times: int, share: float, rounds: list[_Round]) -> list[Figure]:
+    took_s = sorted(took_s for round_ in rounds for took_s in round_.sent.accepted_s)
+    goodput_per_s = sum(_goodput_per_s(round_.sent) for round_ in rounds)
+    peaks_per_s = sum(round_.peak_per_s for round_ in rounds)
+    others = sum(
+        count
+        for round_ in rounds
+        for status, count in round_.sent.statuses.items()
+        if status not in {"200", "503"}
+    )
     name = f"{times} x peak"
     return [
-        Figure(f"{name}: offered", "", f"{sent.offered / sent.took_s:.0f}/s", holds=True),
-        at_least(f"{name}: goodput of peak", share, _goodput_per_s(sent) / peak),
+        at_least(f"{name}: goodput of peak", share, goodput_per_s / peaks_per_s),
         at_most(f"{name}: accepted, p99", ACCEPTED_P99_S, percentile(took_s, 0.99), " s"),
-        at_most(f"{name}: recovered", RECOVERED_S, recovered_s, " s"),
+        at_most(f"{name}: recovered", RECOVERED_S, max(r.recovered_s for r in rounds), " s"),
+        at_most(
+            f"{name}: health told on a new connection, longest",
+            HEALTH_S,
+            max(r.health_s for r in rounds),
+            " s",
+        ),
         none_of(f"{name}: answers other than 200 and 503", others),
     ]
+
+
+def _note(times: int, round_: _Round) -> str:
+    sent = round_.sent
+    return (
+        f"{times} x peak of {round_.peak_per_s:.0f} appends/s: {sent.offered / sent.took_s:.0f}/s "
+        f"offered, {_goodput_per_s(sent):.0f}/s acknowledged, answers {sent.statuses}"
+    )
 
 
 def _goodput_per_s(sent: Sent) -> float:
