@@ -8,6 +8,8 @@ from contextlib import contextmanager
 USUAL_S = 0.5
 # One full batch of appends under way, and one that waits.
 MOST_AT_ONCE = 512
+# What comes first may be what takes longest.
+FIRST_AT_ONCE = 256
 LEAST_AT_ONCE = 64
 
 
@@ -21,7 +23,7 @@ class AdaptiveLimit:
     """
 
     def __init__(self) -> None:
-        self._limit = float(MOST_AT_ONCE)
+        self._limit = float(FIRST_AT_ONCE)
         self._requests = 0
 
     @property
