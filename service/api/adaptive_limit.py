@@ -9,7 +9,7 @@ USUAL_S = 0.5
 # One full batch of appends under way, and one that waits.
 MOST_AT_ONCE = 512
 # What comes first may be what takes longest.
-FIRST_AT_ONCE = 256
+FIRST_AT_ONCE = 128
 LEAST_AT_ONCE = 64
 
 

@@ -42,7 +42,7 @@ def test_it_falls_while_answers_come_late_never_below_what_a_slow_database_allow
     at_once = [answered_together(limit, 1.2 * USUAL_S) for _ in range(20)]
 
     assert at_once == sorted(at_once, reverse=True)
-    assert at_once[4] < FIRST_AT_ONCE / 2
+    assert at_once[4] < FIRST_AT_ONCE
     assert at_once[-1] == LEAST_AT_ONCE
 
 
@@ -52,7 +52,7 @@ def test_the_later_answers_come_the_sooner_it_falls() -> None:
     for _ in range(5):
         limit.learn(10 * USUAL_S)
 
-    assert answered_together(limit, 0) < FIRST_AT_ONCE / 5 + LEAST_AT_ONCE
+    assert answered_together(limit, 0) < LEAST_AT_ONCE + 1
 
 
 @pytest.mark.parametrize(("waiting_s", "each_s"), [(0.3, 0.001), (0.1, 0.002), (0.2, 0.004)])
@@ -72,7 +72,7 @@ def test_a_few_late_answers_cost_little_of_it() -> None:
     for _ in range(10):
         limit.learn(2 * USUAL_S)
 
-    assert answered_together(limit, 0) > FIRST_AT_ONCE * 0.9
+    assert answered_together(limit, 0) > FIRST_AT_ONCE * 0.8
 
 
 def test_it_is_full_again_two_seconds_after_the_last_late_answer(least: AdaptiveLimit) -> None:
