@@ -153,7 +153,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.timeout_keep_alive_task is None:
             self.on_response_complete()
         else:
-            # To stop a timer and to start another would be a tenth of the cost.
+            # To stop a timer and to start another would be a sixth of the cost.
             self._refused_s = self.loop.time()
         return True
 

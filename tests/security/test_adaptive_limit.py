@@ -42,17 +42,16 @@ def test_it_falls_while_answers_come_late_never_below_what_a_slow_database_allow
     at_once = [answered_together(limit, 1.2 * USUAL_S) for _ in range(20)]
 
     assert at_once == sorted(at_once, reverse=True)
-    assert at_once[4] < FIRST_AT_ONCE
+    assert at_once[2] < FIRST_AT_ONCE * 0.7
     assert at_once[-1] == LEAST_AT_ONCE
 
 
 def test_the_later_answers_come_the_sooner_it_falls() -> None:
     limit = AdaptiveLimit()
 
-    for _ in range(5):
-        limit.learn(10 * USUAL_S)
+    limit.learn(10 * USUAL_S)
 
-    assert answered_together(limit, 0) < LEAST_AT_ONCE + 1
+    assert answered_together(limit, 0) == LEAST_AT_ONCE
 
 
 @pytest.mark.parametrize(("waiting_s", "each_s"), [(0.3, 0.001), (0.1, 0.002), (0.2, 0.004)])
