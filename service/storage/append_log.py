@@ -2,8 +2,8 @@
 
 Under load a batch costs two calls, however many appends it holds: one insert of all
 messages, one write that moves all heads. Nothing weaker is promised for it: each append
-is answered after its messages and its head are durable. Whatever meets another writer, a
-replay, a clear or a delete is settled on its own behind the batch.
+is answered after its messages and its head are durable. What meets another writer, a replay,
+a clear or a delete is settled behind the batch, all of a session together.
 """
 
 import asyncio
@@ -13,7 +13,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from service.domain.access import Reach
-from service.domain.errors import DomainError, OutcomeUnknown, SessionNotFound, StoreUnavailable
+from service.domain.errors import (
+    DomainError,
+    IdempotencyKeyReused,
+    OutcomeUnknown,
+    SessionNotFound,
+    StoreUnavailable,
+)
 from service.domain.models import Message
 from service.domain.rules import MAX_METADATA_BYTES
 from service.storage.entries import Entries
@@ -200,10 +206,44 @@ class AppendLog:
                 append.request.answer(append.one.messages)
 
     async def _settle(self, appends: list[_Append]) -> None:
-        """Finish these on their own, those of one session in their order."""
-        by_session = sorted(appends, key=lambda append: append.session_id)
-        groups = groupby(by_session, key=lambda append: append.session_id)
-        await asyncio.gather(*(_settle_in_turn(list(group)) for _, group in groups))
+        """Finish these apart from the others, those of one session as one append.
+
+        But what must not be tried again after a failure does not keep others from it.
+        """
+        in_groups = sorted(appends, key=_group)
+        groups = groupby(in_groups, key=_group)
+        await asyncio.gather(*(_settle_as_one(list(group)) for _, group in groups))
+
+
+def _group(append: _Append) -> tuple[UUID, bool]:
+    return append.session_id, append.one.is_repeatable
+
+
+async def _settle_as_one(appends: list[_Append]) -> None:
+    ones = [append.one for append in appends]
+    if _share_a_key(ones):
+        await _settle_in_turn(appends)
+        return
+    whole = ones[0].joined(ones[1:])
+    try:
+        await whole.settle()
+    except IdempotencyKeyReused:
+        # One of them is refused, not all.
+        whole.split_into(ones)
+        await _settle_in_turn(appends)
+    except DomainError as error:
+        for append in appends:
+            append.request.refuse(error)
+    else:
+        whole.split_into(ones)
+        for request, one in appends:
+            request.answer(one.messages)
+
+
+def _share_a_key(appends: Sequence[OneAppend]) -> bool:
+    """Say whether one may store what refuses another, of which nothing must be stored then."""
+    keys = [m.client_key for append in appends for m in append.messages if m.client_key]
+    return len(set(keys)) < len(keys)
 
 
 async def _settle_in_turn(appends: list[_Append]) -> None:

@@ -6,6 +6,7 @@ gap, and nothing acknowledged is ever lost (decision 0002).
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 from service.domain.access import Reach
 from service.domain.errors import (
@@ -34,6 +35,22 @@ class OneAppend:
         # An insert of it was sent, and never answered.
         self.may_be_stored = False
 
+    def joined(self, others: Sequence["OneAppend"]) -> "OneAppend":
+        """Return this and others to its session as one, which gives its state by `split_into`."""
+        appends = [self, *others]
+        messages = [message for append in appends for message in append.messages]
+        whole = OneAppend(self._heads, self._entries, self.head, messages)
+        whole.may_be_stored = any(append.may_be_stored for append in appends)
+        return whole
+
+    def split_into(self, appends: Sequence["OneAppend"]) -> None:
+        """Give the appends that were joined to this one the state it has now."""
+        messages = iter(self.messages)
+        for append in appends:
+            append.head = self.head
+            append.messages = list(islice(messages, len(append.messages)))
+            append.may_be_stored = self.may_be_stored
+
     @property
     def is_stored(self) -> bool:
         return all(message.seq for message in self.messages)
@@ -45,7 +62,7 @@ class OneAppend:
     @property
     def is_repeatable(self) -> bool:
         """Whether it can be settled after a failure: by keys, or by numbers it surely has."""
-        return self.is_stored or all(message.client_key for message in self.messages)
+        return all(message.seq or message.client_key for message in self.messages)
 
     @property
     def must_look_first(self) -> bool:

@@ -41,6 +41,8 @@ Appending = MongoSessionStore | AppendLog
 Interrupted = Callable[[Database, Interruption], AppendLog]
 Act = Callable[[MongoSessionStore, Session], Awaitable[object]]
 
+TEXTS = "abcdefghijklmnopqrst"
+
 INTERRUPTED: dict[str, Interrupted] = {
     "before the insert": log_interrupted_before_insert,
     "before the move": log_interrupted_before_move,
@@ -88,6 +90,53 @@ async def test_single_and_many_messages_share_a_call_and_keep_their_order_in_eac
 
     assert len(inserts_of(sent.take())) == 1
     assert await logs_of(store, sessions) == ["abcdefg"] * 8
+
+
+@pytest.mark.parametrize("sent", [messages(TEXTS), keyed(TEXTS)], ids=["plain", "keyed"])
+async def test_appends_that_meet_another_process_share_its_price(
+    watched: tuple[MongoSessionStore, SentCommands],
+    other_store: MongoSessionStore,
+    sent: list[Message],
+) -> None:
+    store, commands = watched
+    sessions = await open_sessions(store, 5, "-")
+    await append_each(other_store, sessions, messages("x"))
+    commands.take()
+
+    await append_each(store, sessions, sent)
+
+    assert names_of(commands.take()).total() < 10 * len(sessions)
+    assert await logs_of(store, sessions) == [f"-x{TEXTS}"] * 5
+
+
+async def test_of_two_appends_at_once_that_share_a_key_the_later_stores_nothing(
+    store: MongoSessionStore, database: Database
+) -> None:
+    [session] = await open_sessions(store, 1)
+
+    first, second = await asyncio.gather(
+        store.append(ALICE, session.id, keyed("ab")),
+        store.append(ALICE, session.id, [*keyed("c"), message("B", client_key="b")]),
+        return_exceptions=True,
+    )
+
+    assert isinstance(first, list)
+    assert isinstance(second, IdempotencyKeyReused)
+    assert await logs_of(store, [session]) == ["ab"]
+    assert await stored_seqs(database, session.id) == [1, 2]
+
+
+async def test_of_appends_that_meet_another_process_one_with_a_used_key_is_refused_alone(
+    store: MongoSessionStore, other_store: MongoSessionStore
+) -> None:
+    [session] = await open_sessions(store, 1, "-")
+    await other_store.append(ALICE, session.id, [message("x", client_key="b")])
+
+    first, second, third = await append_each(store, [session], keyed("abc"))
+
+    assert isinstance(second, IdempotencyKeyReused)
+    assert await logs_of(store, [session]) == ["-xac"]
+    assert [first[0].seq, third[0].seq] == [3, 4]
 
 
 @in_the_middle
