@@ -6,14 +6,11 @@ import logging
 import re
 import shlex
 import socket
-import sys
 from collections import Counter
-from collections.abc import Coroutine, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from itertools import islice, repeat
+from collections.abc import Coroutine
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 import uvloop
@@ -23,29 +20,30 @@ from config.settings import Settings
 from service.auth.configured import authenticator_for
 from service.auth.development import mint_for, with_key
 from service.auth.errors import ConfigurationError
-from service.databases import NoDatabase, operators_store, running_database
-from service.domain.conversation_line import Defaults, read_line
-from service.domain.errors import DomainError, StoreUnavailable
+from service.conversation_files import (
+    EXPORTED,
+    IMPORTED,
+    export_lines,
+    import_lines,
+    progress,
+    written,
+)
+from service.databases import NoDatabase, operators_stores, running_database
+from service.domain.conversation_line import Defaults
+from service.domain.errors import DomainError
 from service.domain.models import Selection
-from service.domain.transfer import Transfer
 from service.observability.observer import TracingNotInstalled
 from service.supervisor import WorkerFailed
 from service.workers import MetricsPortTaken, serve_with
 
 DEMO_USER_ID = "demo"
 DEMO_LIFETIME_S = 7 * 24 * 60 * 60
-LINES_AT_ONCE = 16
 WORKERS = click.IntRange(1, 64)
 UNITS_S = {"": 1, "s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
-IMPORTED = (
-    "conversations: {new} new, {there} already there, {failed} failed; "
-    "messages: {messages_new} new, {messages_there} already there"
-)
 FAILURES = (
     *(DomainError, ConfigurationError, TracingNotInstalled),
     *(NoDatabase, MetricsPortTaken, WorkerFailed),
 )
-EXPORTED = "conversations: {conversations}; messages: {messages}"
 
 Result = TypeVar("Result")
 
@@ -113,7 +111,7 @@ def indexes(*, check: bool) -> None:
 @click.option("--user", help="Owner of the conversations that name none.")
 @click.option("--agent", help="Agent of the conversations that name none.")
 def import_(file: str, user: str | None, agent: str | None) -> None:
-    """Store the conversations of a file, each only once.
+    """Store the conversations and profiles of a file, each only once.
 
     FILE holds one a line, from `export` or another tool; - is stdin. An import that was
     interrupted goes on where it stopped when it is run again.
@@ -121,8 +119,8 @@ def import_(file: str, user: str | None, agent: str | None) -> None:
     settings, counts = _settings(), Counter[str]()
     size_bytes = Path(file).stat().st_size if Path(file).is_file() else None
     try:
-        with click.open_file(file, "rb") as lines, _progress("Importing", size_bytes) as bar:
-            _run_quietly(_import(settings, lines, bar, Defaults(user, agent), counts))
+        with click.open_file(file, "rb") as lines, progress("Importing", size_bytes) as bar:
+            _run_quietly(import_lines(settings, lines, bar, Defaults(user, agent), counts))
     finally:
         if counts:
             click.echo(IMPORTED.format_map(counts), err=True)
@@ -135,15 +133,15 @@ def import_(file: str, user: str | None, agent: str | None) -> None:
 @click.option("--user", help="Only conversations of this user.")
 @click.option("--agent", help="Only conversations with this agent.")
 def export(file: str, user: str | None, agent: str | None) -> None:
-    """Write conversations to a file, as `import` takes them.
+    """Write profiles and conversations to a file, as `import` takes them.
 
-    One a line, to stdout when FILE is left out or -.
+    One a line, to stdout when FILE is left out or -. With --agent no profiles: they have none.
     """
     if "" in {user, agent}:
         raise click.UsageError("--user and --agent must not be empty.")
-    with _written(file) as out, _progress("Exporting", None) as bar:
+    with written(file) as out, progress("Exporting", None) as bar:
         selected = Selection(user_id=user, agent_id=agent)
-        counts = _run_quietly(_export(_settings(), out, bar, selected))
+        counts = _run_quietly(export_lines(_settings(), out, bar, selected))
     click.echo(EXPORTED.format_map(counts), err=True)
 
 
@@ -228,85 +226,8 @@ def _welcome(settings: Settings, url: str) -> str:
 
 
 async def _missing_indexes(settings: Settings, *, create: bool) -> list[str]:
-    async with operators_store(settings) as store:
+    async with operators_stores(settings) as (store, _):
         if create:
             await store.prepare()
         missing = await store.missing_indexes()
         return [f"{index.collection}.{index.name}: {index.why}" for index in missing]
-
-
-async def _import(
-    settings: Settings, file: IO[bytes], bar: Any, defaults: Defaults, counts: Counter[str]
-) -> None:
-    numbered = enumerate(file, 1)
-    async with operators_store(settings) as store:
-        await store.prepare()
-        transfer = Transfer(store)
-        counts.update(new=0)
-        while lines := list(islice(numbered, LINES_AT_ONCE)):
-            restoring = (_import_line(transfer, *line, defaults) for line in lines)
-            for restored in await asyncio.gather(*restoring):
-                counts.update(restored)
-            bar.update(sum(len(line) for _, line in lines))
-
-
-async def _import_line(
-    transfer: Transfer, number: int, line: bytes, defaults: Defaults
-) -> dict[str, int]:
-    if not line.strip():
-        return {}
-    try:
-        restored = await transfer.restore(read_line(line, defaults))
-    except StoreUnavailable as error:
-        raise click.ClickException(
-            f"line {number}: {error} The same import goes on there."
-        ) from None
-    except DomainError as error:
-        click.echo(f"line {number}: {error}", err=True)
-        return {"failed": 1}
-    return {
-        "new" if restored.session_is_new else "there": 1,
-        "messages_new": restored.messages_new,
-        "messages_there": restored.messages_there,
-    }
-
-
-async def _export(settings: Settings, out: IO[bytes], bar: Any, of: Selection) -> Counter[str]:
-    counts = Counter[str]()
-    async with operators_store(settings) as store:
-        transfer = Transfer(store)
-        async for session in transfer.sessions(of):
-            messages = await transfer.write_line(session.id, lambda t: out.write(t.encode()))
-            if messages is not None:
-                counts.update(conversations=1, messages=messages)
-            bar.update(1)
-    return counts
-
-
-@contextmanager
-def _progress(label: str, length: int | None) -> Iterator[Any]:
-    """Show a bar on stderr, if that is a terminal."""
-    hidden = not sys.stderr.isatty()
-    steps = None if length else repeat(None)
-    with click.progressbar(
-        steps, length=length, label=label, file=sys.stderr, hidden=hidden, show_pos=length is None
-    ) as bar:
-        yield bar
-
-
-@contextmanager
-def _written(file: str) -> Iterator[IO[bytes]]:
-    """Open a file that takes its name when it is complete, readable by its owner only."""
-    path = Path(file).resolve()
-    if file == "-" or (path.exists() and not path.is_file()):
-        # A device or pipe is written to: it must not be replaced by a file.
-        with click.open_file(file, "wb") as out:
-            yield out
-        return
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
-        try:
-            yield draft
-        except BaseException:
-            Path(draft.name).unlink()
-            raise
-    Path(draft.name).replace(path)

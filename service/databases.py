@@ -12,6 +12,7 @@ from service.storage.embedded import EmbeddedMongo, running_url
 from service.storage.mongo import MongoSessionStore
 from service.storage.mongod import EmbeddedMongoError
 from service.storage.url import UnusableUrl, usable
+from service.storage.users import MongoUserStore
 from service.storage.watching import Commands, Connections, DriverWatcher, WatchBatch, unwatched
 
 
@@ -46,13 +47,15 @@ async def _database_url(settings: Settings, stack: AsyncExitStack, *, join: bool
 
 
 @asynccontextmanager
-async def operators_store(settings: Settings) -> AsyncIterator[MongoSessionStore]:
-    """Open the store beside the service, or without it: what operators' commands work on."""
+async def operators_stores(
+    settings: Settings,
+) -> AsyncIterator[tuple[MongoSessionStore, MongoUserStore]]:
+    """Open the stores beside the service, or without it: what operators' commands work on."""
     async with (
         running_database(settings, join=True) as complete,
         open_database(complete) as database,
     ):
-        yield store_in(database, settings)
+        yield store_in(database, settings), MongoUserStore(database)
 
 
 def store_in(

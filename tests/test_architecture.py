@@ -20,8 +20,10 @@ MAY_IMPORT = {
     "service.api": {"service.domain", "service.auth", "service.observability"},
     "service.cli": {
         *("config", "service.domain", "service.auth", "service.observability"),
-        *("service.databases", "service.supervisor", "service.workers"),
+        *("service.conversation_files", "service.databases"),
+        *("service.supervisor", "service.workers"),
     },
+    "service.conversation_files": {"config", "service.databases", "service.domain"},
     "service.databases": {"config", "service.storage"},
     "service.supervisor": set(),
     "service.accepting": set(),
@@ -43,7 +45,7 @@ HOMES = {
     "openai": ("service.llm.openai_model",),
     "jinja2": ("service.llm.templates",),
     "limits": ("service.api.rate_limits",),
-    "click": ("service.cli",),
+    "click": ("service.cli", "service.conversation_files"),
     "uvicorn": ("service.cli", "service.server", "service.api.protocol"),
     "pydantic_settings": ("config",),
 }

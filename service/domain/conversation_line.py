@@ -1,13 +1,12 @@
 """A conversation as one line of JSON: how conversations come in from files and go out to them."""
 
-import json
-from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.domain.errors import InvalidInput, TooLarge
+from service.domain.lines import Time, json_text, malformed, time_text
 from service.domain.models import (
     Content,
     JsonObject,
@@ -24,17 +23,6 @@ from service.domain.rules import check_message, check_session
 
 ALWAYS_WRITTEN = ("user_id", "agent_id", "key", "title", "metadata", "max_context_results")
 TokenCount = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-def _in_utc(time: datetime) -> datetime:
-    try:
-        utc = time.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must lie in the years 1 to 9999") from None
-    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class LineUsage(Usage):
@@ -118,7 +106,7 @@ def read_line(text: bytes, defaults: Defaults) -> Conversation:
     try:
         line = ConversationLine.model_validate_json(text)
     except ValidationError as error:
-        raise _malformed(error) from None
+        raise malformed(error, "conversation") from None
     session = _session(line, defaults)
     check_session(session)
     messages = [message.to_domain(n) for n, message in enumerate(line.messages, 1)]
@@ -164,12 +152,6 @@ def _check_messages(messages: list[Message]) -> None:
             raise InvalidInput("messages", f"must not have the same {field} twice.")
 
 
-def _malformed(error: ValidationError) -> InvalidInput:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    field = ".".join(map(str, first["loc"])) or "conversation"
-    return InvalidInput(field, f"{first['msg'].removeprefix('Value error, ')}.")
-
-
 def head_text(session: Session) -> str:
     """Return the beginning of a line, up to its first message."""
     rest = {
@@ -181,9 +163,9 @@ def head_text(session: Session) -> str:
         "session_id": str(session.id),
         **{name: getattr(session, name) for name in ALWAYS_WRITTEN},
         **rest,
-        "created_at": _time_text(session.created_at),
+        "created_at": time_text(session.created_at),
     }
-    return _json_text(head)[:-1] + ',"messages":['
+    return json_text(head)[:-1] + ',"messages":['
 
 
 def message_text(message: Message) -> str:
@@ -193,13 +175,5 @@ def message_text(message: Message) -> str:
         del sent["client_key"]
     written = {field: value for field, value in sent.items() if value is not None}
     usage = {} if message.usage is None else {"usage": message.usage.model_dump()}
-    own = {"id": str(message.id), "created_at": _time_text(message.created_at)}
-    return _json_text({"role": message.role, "content": message.content} | written | usage | own)
-
-
-def _json_text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _time_text(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    own = {"id": str(message.id), "created_at": time_text(message.created_at)}
+    return json_text({"role": message.role, "content": message.content} | written | usage | own)

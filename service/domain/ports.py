@@ -213,6 +213,13 @@ class UserStore(Protocol):
         """
         ...
 
+    def scan(self, reach: Reach) -> AsyncIterator[User]:
+        """Go through the profiles in reach in the order of their ids, each exactly once.
+
+        A profile made or deleted meanwhile may be shown or not.
+        """
+        ...
+
     async def count(self, reach: Reach) -> int:
         """Return how many profiles are in reach. Costs O(that number)."""
         ...

@@ -1,15 +1,15 @@
-"""Conversations in and out, for operators: whoever has the database may do all with it."""
+"""Conversations and profiles in and out, for operators: who has the database may do all with it."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 from uuid import UUID
 
-from service.domain.access import EVERYBODY
+from service.domain.access import EVERYBODY, Reach
 from service.domain.conversation_line import Conversation, head_text, import_key, message_text
 from service.domain.errors import InvalidInput, SessionIdTaken, SessionKeyTaken, SessionNotFound
-from service.domain.models import Message, NewMessage, Selection, Session
-from service.domain.ports import SessionStore
+from service.domain.models import Message, NewMessage, Selection, Session, User
+from service.domain.ports import SessionStore, UserStore
 from service.domain.window import Window
 
 PAGE = 100
@@ -24,8 +24,29 @@ class Restored(NamedTuple):
 
 
 class Transfer:
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: SessionStore, users: UserStore) -> None:
         self._store = store
+        self._users = users
+
+    async def profiles(self, of: Selection) -> AsyncIterator[User]:
+        """Go through the profiles of the selected users, in the order of their ids.
+
+        Where an agent is selected there are none: profiles belong to users.
+        """
+        if of.agent_id is None:
+            async for profile in self._users.scan(Reach(user_id=of.user_id)):
+                yield profile
+
+    async def restore_profile(self, profile: User) -> bool:
+        """Store a profile; return whether it was not there yet.
+
+        Raises:
+            InvalidInput: the user's profile is there, with other metadata.
+        """
+        found = await self._users.get_or_create(profile)
+        if found.metadata != profile.metadata:
+            raise InvalidInput("metadata", "the profile is there already, with others.")
+        return found is profile
 
     def sessions(self, of: Selection) -> AsyncIterator[Session]:
         """Go through the selected sessions of everybody, in the order of their ids."""

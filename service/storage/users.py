@@ -3,6 +3,7 @@
 The user's id is the primary key, so no further index is needed and no profile is ever double.
 """
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC
 
@@ -18,6 +19,7 @@ from service.storage.errors import changing, reading
 
 USERS = "users"
 MAX_ROUNDS = 10
+SCAN_BATCH = 500
 
 
 class MongoUserStore:
@@ -44,6 +46,18 @@ class MongoUserStore:
         with reading():
             found = self._users.find(_in_reach(reach), sort=[("_id", 1)], skip=skip, limit=limit)
             return [_from_profile(profile) for profile in await found.to_list()]
+
+    async def scan(self, reach: Reach) -> AsyncIterator[User]:
+        selected = _in_reach(reach)
+        while True:
+            with reading():
+                found = self._users.find(selected, sort=[("_id", 1)], limit=SCAN_BATCH)
+                profiles = await found.to_list()
+            for profile in profiles:
+                yield _from_profile(profile)
+            if len(profiles) < SCAN_BATCH:
+                return
+            selected = {**selected, "_id": {"$gt": profiles[-1]["_id"]}}
 
     async def count(self, reach: Reach) -> int:
         with reading():

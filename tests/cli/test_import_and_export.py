@@ -56,7 +56,7 @@ def test_an_import_counts_what_it_stored(run: Commands, sample: Path) -> None:
 
     assert done.stderr == (
         f"conversations: {SAMPLE} new, 0 already there, 0 failed; "
-        f"messages: {messages} new, 0 already there\n"
+        f"messages: {messages} new, 0 already there; profiles: 0 new, 0 already there\n"
     )
 
 
@@ -69,7 +69,7 @@ def test_importing_twice_stores_nothing_twice(run: Commands, sample: Path) -> No
 
     assert done.stderr == (
         f"conversations: 0 new, {SAMPLE} already there, 0 failed; "
-        f"messages: 0 new, {messages} already there\n"
+        f"messages: 0 new, {messages} already there; profiles: 0 new, 0 already there\n"
     )
     assert run("export").stdout == once
 

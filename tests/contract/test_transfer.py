@@ -8,19 +8,21 @@ from service.domain.models import Message, Session
 from service.domain.sessions import emptied
 from service.domain.transfer import PAGE, Transfer
 from service.domain.window import Window
+from service.storage.driver import Database
 from service.storage.mongo import MongoSessionStore
+from service.storage.users import MongoUserStore
 from tests.contract.building import ALICE, message, open_session
 
 
 async def test_a_log_emptied_while_it_is_exported_is_not_mixed_with_what_came_after(
-    store: MongoSessionStore,
+    store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)
     before = [message(f"before {n}") for n in range(PAGE + 50)]
     await store.append(ALICE, session.id, before)
     written: list[str] = []
 
-    transfer = Transfer(EmptiedAfterOneRead(store))
+    transfer = Transfer(EmptiedAfterOneRead(store), MongoUserStore(database))
     count = await transfer.write_line(session.id, written.append)
 
     contents = [m["content"] for m in json.loads("".join(written))["messages"]]

@@ -119,6 +119,20 @@ async def test_profiles_are_listed_by_id_page_by_page(users: MongoUserStore) -> 
     assert await users.count(EVERYBODY) == 4
 
 
+@pytest.mark.parametrize("batch", [1, 2, 4, 500])
+async def test_a_scan_shows_each_profile_in_reach_once_in_the_order_of_ids(
+    users: MongoUserStore, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr("service.storage.users.SCAN_BATCH", batch)
+    made = [await users.get_or_create(User(id=user_id)) for user_id in ("c", "a", "d", "b")]
+
+    everybody = [user async for user in users.scan(EVERYBODY)]
+    one = [user async for user in users.scan(Reach(user_id="c"))]
+
+    assert everybody == sorted(made, key=lambda user: user.id)
+    assert one == made[:1]
+
+
 @pytest.mark.parametrize(
     "reach",
     [BOB, Reach(user_id=""), Reach(user_id="bob", agent_ids=frozenset({"alice"}))],
@@ -134,6 +148,7 @@ async def test_a_profile_out_of_reach_does_not_exist(users: MongoUserStore, reac
     await users.delete(reach, "alice")
 
     assert await users.select(reach, limit=10, skip=0) == []
+    assert [user async for user in users.scan(reach)] == []
     assert await users.count(reach) == 0
     assert made == await users.get(ALICE, "alice")
 
