@@ -30,9 +30,19 @@ async def client(mongo_url: str) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def unchanged() -> list[World]:
+    """Return where a world waits for the next test, if no test has changed it."""
+    return []
+
+
 @pytest.fixture
-async def world(client: httpx2.AsyncClient) -> AsyncIterator[World]:
-    world = await new_world(client)
+async def world(client: httpx2.AsyncClient, unchanged: list[World]) -> AsyncIterator[World]:
+    world = unchanged.pop() if unchanged else await new_world(client)
+    before = await world.kept()
     yield world
-    # With the owner go its sessions, so that lists of all users stay short.
-    await world.owner.ask("DELETE", f"/user/{world.owner.user_id}/")
+    if await world.kept() == before:
+        unchanged.append(world)
+    else:
+        # With the owner go its sessions, so that lists of all users stay short.
+        await world.owner.ask("DELETE", f"/user/{world.owner.user_id}/")
