@@ -21,6 +21,7 @@ check: $(VENV)/.dev ## Lint, format check, strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Tests marked no_cover ask for the same lines again and again: traced, they would take twice as long.
 .PHONY: cover
 cover: $(VENV)/.dev clients $(VENV)-sbom/.cyclonedx promtool ## All tests, with branch coverage and its bar
 	-@$(MAKE) --silent wrk

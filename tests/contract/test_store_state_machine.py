@@ -266,6 +266,7 @@ def world(mongo_url: str) -> Iterator[World]:
     world.close()
 
 
+@pytest.mark.no_cover
 def test_two_stores_do_what_a_plain_list_would_do(world: World) -> None:
     machine: Any = partial(StoresBesideAModel, world)
 

@@ -36,6 +36,7 @@ def assert_standard(headers: httpx2.Headers) -> None:
     assert "server" not in headers
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("who", ["owner", "nobody"])
 @pytest.mark.parametrize("endpoint", MATRIX)
 async def test_every_answer_has_the_standard_headers(world: World, endpoint: str, who: str) -> None:

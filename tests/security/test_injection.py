@@ -251,6 +251,7 @@ async def test_the_witness_sees_the_operators_of_honest_requests(target: Target)
     assert not {"$where", "$ne", "$expr", "$regex", "$function"} & operators
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("number", "place"), list(enumerate(places())), ids=str)
 async def test_no_payload_becomes_a_key_of_a_command(
     target: Target, number: int, place: Place

@@ -11,6 +11,7 @@ def test_the_matrix_has_a_row_for_every_route_and_no_other() -> None:
     assert sorted(MATRIX) == sorted(f"{e.method} {e.path}" for e in ENDPOINTS)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize(("endpoint", "row"), ASKED, ids=[f"{e}?{r.query}" for e, r in ASKED])
 async def test_each_caller_may_do_what_the_matrix_says(

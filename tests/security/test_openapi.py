@@ -62,6 +62,7 @@ def test_open_routes_and_no_others_are_described_as_open() -> None:
     assert described_open == {e for e in MATRIX if MATRIX[e].statuses[WHO.index("nobody")] != 401}
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("endpoint", MATRIX)
 async def test_what_is_answered_is_what_the_document_says(
