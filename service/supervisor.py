@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
@@ -91,9 +91,9 @@ class Supervisor:
 
     async def _keep_all(self, when_ready: Callable[[], None]) -> None:
         workers = [self._start() for _ in range(self._count)]
-        await asyncio.gather(*(worker.ready() for worker in workers))
+        await _all(worker.ready() for worker in workers)
         when_ready()
-        await asyncio.gather(*map(self._keep, workers))
+        await _all(self._keep(worker) for worker in workers)
 
     async def _keep(self, worker: _Worker) -> None:
         while True:
@@ -154,6 +154,16 @@ def _stop_signal() -> Iterator[asyncio.Future[None]]:
     finally:
         for stop in STOPS:
             loop.remove_signal_handler(stop)
+
+
+async def _all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all of them. When one fails, none goes on, and its error is raised."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for coroutine in coroutines:
+                tasks.create_task(coroutine)
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 async def _readable(file: int) -> None:

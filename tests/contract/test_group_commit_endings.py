@@ -40,6 +40,8 @@ USER: dict[str, Any] = {"role": "user"}
 APPENDS = 600
 MONGO_TIMEOUT_S = 1.0
 RECOVERY_S = 30
+# A mongod needs longer to be there again.
+RESTART_S = 0.2
 
 
 @pytest.fixture(params=REAL_KINDS)
@@ -196,6 +198,7 @@ async def test_a_database_that_is_killed_in_the_middle_makes_no_answer_a_wrong_o
     assert len(set(stored)) == len(stored)
     assert set(told.acknowledged) <= set(stored)
     assert set(stored) <= {*told.acknowledged, *told.unknown}
-    assert told.unknown + told.refused
+    # The others waited until it was there again.
+    assert told.unknown or told.refused or told.longest_s > RESTART_S
     assert all(seqs_of(log) == list(range(1, len(log) + 1)) for log in logs)
     assert told.longest_s < 4 * MONGO_TIMEOUT_S + 1

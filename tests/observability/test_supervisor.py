@@ -1,6 +1,9 @@
 """A supervisor does not go on when the work cannot be begun."""
 
+import asyncio
+import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,34 @@ from service.supervisor import Supervisor, WorkerFailed
 
 def fail(given: object, ready: Connection) -> None:
     """End before the work has begun, as a process of its own."""
+
+
+def fail_alone(file: Path, ready: Connection) -> None:
+    """End at once if it is the first one here; else go on without being ready."""
+    try:
+        file.touch(exist_ok=False)
+    except FileExistsError:
+        time.sleep(60)
+
+
+class SeenStopping(Supervisor):
+    """Keeps which tasks there are when it begins to stop its processes."""
+
+    async def _stop_all(self) -> None:
+        self.tasks = asyncio.all_tasks()
+        await super()._stop_all()
+
+
+async def test_nobody_waits_for_a_worker_any_more_when_another_has_failed(tmp_path: Path) -> None:
+    supervisor = SeenStopping(
+        fail_alone, tmp_path / "first", count=2, stop_timeout_s=5, when_ended=lambda _: None
+    )
+    before = asyncio.all_tasks()
+
+    with pytest.raises(WorkerFailed):
+        await supervisor.run(lambda: None)
+
+    assert supervisor.tasks == before
 
 
 async def test_a_worker_that_ends_before_it_is_ready_ends_all() -> None:
