@@ -3,8 +3,8 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice, repeat
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -40,7 +40,9 @@ async def import_lines(
         ClickException: the database is away; it names the line.
     """
     numbered = enumerate(lines, 1)
-    async with _transfer(settings, is_import=True) as transfer:
+    async with operators_stores(settings) as (store, users):
+        await store.prepare()
+        transfer = Transfer(store, users)
         counts.update(new=0)
         while some := list(islice(numbered, LINES_AT_ONCE)):
             storing = (_import_line(transfer, *line, defaults) for line in some)
@@ -52,7 +54,8 @@ async def import_lines(
 async def export_lines(settings: Settings, out: IO[bytes], bar: Any, of: Selection) -> Counter[str]:
     """Write what is selected; return how much it was, as `EXPORTED` shows it."""
     counts = Counter[str]()
-    async with _transfer(settings) as transfer:
+    async with operators_stores(settings) as (store, users):
+        transfer = Transfer(store, users)
         async for profile in transfer.profiles(of):
             out.write(profile_text(profile).encode())
             counts["profiles"] += 1
@@ -62,14 +65,6 @@ async def export_lines(settings: Settings, out: IO[bytes], bar: Any, of: Selecti
                 counts.update(conversations=1, messages=messages)
             bar.update(1)
     return counts
-
-
-@asynccontextmanager
-async def _transfer(settings: Settings, *, is_import: bool = False) -> AsyncIterator[Transfer]:
-    async with operators_stores(settings) as (store, users):
-        if is_import:
-            await store.prepare()
-        yield Transfer(store, users)
 
 
 async def _import_line(

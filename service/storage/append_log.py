@@ -221,7 +221,7 @@ def _group(append: _Append) -> tuple[UUID, bool]:
 
 async def _settle_as_one(appends: list[_Append]) -> None:
     ones = [append.one for append in appends]
-    if _share_a_key(ones):
+    if len(ones) == 1 or _share_a_key(ones):
         await _settle_in_turn(appends)
         return
     whole = ones[0].joined(ones[1:])

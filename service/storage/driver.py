@@ -140,7 +140,8 @@ def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
     """Return a client for the running event loop; it connects on the first call.
 
     Writes are acknowledged by a majority and its journal. Reads show only what a
-    majority has: an acknowledged write is seen, and nothing seen is ever rolled back.
+    majority has: nothing seen is ever rolled back. An acknowledged write is seen, but for a
+    moment behind an election (docs/reliability.md).
     """
     options = {
         "appname": "session-service",

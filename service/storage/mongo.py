@@ -35,11 +35,11 @@ from service.storage.indexes import (
 )
 from service.storage.key_lists import KeyLists
 from service.storage.lists import HeadLists
+from service.storage.scanning import scanned
 from service.storage.text_search import TextSearch
 from service.storage.watching import CREATE, WatchBatch, unwatched
 
 READ_ROUNDS = 5
-SCAN_BATCH = 200
 MAX_CREATES = 100
 MAX_WAITING_CREATES = 5000
 SWEEP_BATCH = 100
@@ -133,17 +133,8 @@ class MongoSessionStore:
             return await self._sessions.count_documents(documents.selected(reach, of))
 
     async def scan(self, reach: Reach, of: Selection) -> AsyncIterator[Session]:
-        selected = documents.selected(reach, of)
-        while True:
-            with reading():
-                heads = await self._sessions.find(
-                    selected, sort=[("_id", 1)], limit=SCAN_BATCH
-                ).to_list()
-            for head in heads:
-                yield documents.from_head(head)
-            if len(heads) < SCAN_BATCH:
-                return
-            selected = {**selected, "_id": {"$gt": heads[-1]["_id"]}}
+        async for head in scanned(self._sessions, documents.selected(reach, of)):
+            yield documents.from_head(head)
 
     async def read(
         self, reach: Reach, session_id: UUID, window: Window

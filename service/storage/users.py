@@ -16,10 +16,10 @@ from service.domain.errors import StoreUnavailable, UserNotFound
 from service.domain.models import JsonObject, User, utc_now
 from service.storage.driver import Database, Document
 from service.storage.errors import changing, reading
+from service.storage.scanning import scanned
 
 USERS = "users"
 MAX_ROUNDS = 10
-SCAN_BATCH = 500
 
 
 class MongoUserStore:
@@ -48,16 +48,8 @@ class MongoUserStore:
             return [_from_profile(profile) for profile in await found.to_list()]
 
     async def scan(self, reach: Reach) -> AsyncIterator[User]:
-        selected = _in_reach(reach)
-        while True:
-            with reading():
-                found = self._users.find(selected, sort=[("_id", 1)], limit=SCAN_BATCH)
-                profiles = await found.to_list()
-            for profile in profiles:
-                yield _from_profile(profile)
-            if len(profiles) < SCAN_BATCH:
-                return
-            selected = {**selected, "_id": {"$gt": profiles[-1]["_id"]}}
+        async for profile in scanned(self._users, _in_reach(reach)):
+            yield _from_profile(profile)
 
     async def count(self, reach: Reach) -> int:
         with reading():

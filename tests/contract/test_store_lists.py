@@ -13,7 +13,8 @@ from service.domain.models import ListPage, Selection, Session, SortBy, utc_now
 from service.storage import documents
 from service.storage.driver import Database
 from service.storage.indexes import SESSIONS
-from service.storage.mongo import SCAN_BATCH, MongoSessionStore
+from service.storage.mongo import MongoSessionStore
+from service.storage.scanning import SCAN_BATCH
 from tests.contract.building import (
     ALICE,
     BOB,

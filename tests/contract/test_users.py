@@ -123,7 +123,7 @@ async def test_profiles_are_listed_by_id_page_by_page(users: MongoUserStore) -> 
 async def test_a_scan_shows_each_profile_in_reach_once_in_the_order_of_ids(
     users: MongoUserStore, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    monkeypatch.setattr("service.storage.users.SCAN_BATCH", batch)
+    monkeypatch.setattr("service.storage.scanning.SCAN_BATCH", batch)
     made = [await users.get_or_create(User(id=user_id)) for user_id in ("c", "a", "d", "b")]
 
     everybody = [user async for user in users.scan(EVERYBODY)]
