@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.errors import InvalidInput, TooLarge
 from service.domain.profile_line import Profile, is_profile, read_profile
+from tests.cli.any_line import anything, is_refused_or_read
 from tests.cli.commands import Commands, Line
 from tests.cli.conversations import EVERYTHING
-from tests.cli.test_conversation_lines import anything
 
 ALICE: Line = {
     "profile": {
@@ -113,12 +112,4 @@ def test_any_value_in_a_field_of_a_profile_is_read_or_refused(field: str, value:
     line = typed({"profile": ALICE["profile"] | {field: value}})
 
     assert is_profile(line)
-    assert is_refused_or_read(line)
-
-
-def is_refused_or_read(line: bytes) -> bool:
-    try:
-        read_profile(line)
-    except (InvalidInput, TooLarge) as refusal:
-        return bool(str(refusal))
-    return True
+    assert is_refused_or_read(read_profile, line)

@@ -31,18 +31,22 @@ async def client(mongo_url: str) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-def unchanged() -> list[World]:
-    """Return where a world waits for the next test, if no test has changed it."""
+def unchanged() -> list[tuple[World, list[str]]]:
+    """Return where a world waits for the next test, with all it holds, if no test changed it."""
     return []
 
 
 @pytest.fixture
-async def world(client: httpx2.AsyncClient, unchanged: list[World]) -> AsyncIterator[World]:
-    world = unchanged.pop() if unchanged else await new_world(client)
-    before = await world.kept()
+async def world(
+    client: httpx2.AsyncClient, unchanged: list[tuple[World, list[str]]]
+) -> AsyncIterator[World]:
+    if not unchanged:
+        made = await new_world(client)
+        unchanged.append((made, await made.kept()))
+    world, held = unchanged.pop()
     yield world
-    if await world.kept() == before:
-        unchanged.append(world)
+    if await world.kept() == held:
+        unchanged.append((world, held))
     else:
         # With the owner go its sessions, so that lists of all users stay short.
         await world.owner.ask("DELETE", f"/user/{world.owner.user_id}/")
