@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import pymongo
+from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.read_concern import ReadConcern
+from pymongo.topology_description import TopologyDescription
 
 from config.settings import Settings, give_motor_workers
 
@@ -95,6 +97,9 @@ class RawCollection(Findable[RawBSONDocument], Protocol):
 
 
 class Database(Protocol):
+    @property
+    def client(self) -> Any: ...
+
     def __getitem__(self, name: str) -> Collection: ...
 
     def get_collection(
@@ -136,12 +141,21 @@ def latest(database: Database, name: str) -> Collection:
     return database.get_collection(name, read_concern=ReadConcern("local"))
 
 
+def newest_election(database: Database) -> ObjectId | None:
+    """Return the newest election of which the driver has heard, before it used its primary.
+
+    None on a direct connection and on a sharded cluster: there it does not follow elections.
+    """
+    topology: TopologyDescription = database.client.topology_description
+    return topology.max_election_id
+
+
 def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
     """Return a client for the running event loop; it connects on the first call.
 
     Writes are acknowledged by a majority and its journal. Reads show only what a
-    majority has: nothing seen is ever rolled back. An acknowledged write is seen, but for a
-    moment behind an election (docs/reliability.md).
+    majority has: nothing seen is ever rolled back. That all of it is seen behind an election,
+    too, takes more (`Reads`).
     """
     options = {
         "appname": "session-service",

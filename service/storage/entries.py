@@ -9,7 +9,8 @@ from service.domain.models import Message, Session
 from service.domain.window import Window, seqs_in
 from service.storage import documents
 from service.storage.driver import Collection, Document
-from service.storage.errors import changing, duplicates_in, reading
+from service.storage.errors import changing, duplicates_in
+from service.storage.reads import Reads
 
 AFTER_ALL_SEQS = 2**62
 ALL_SEQS = range(1, AFTER_ALL_SEQS)
@@ -18,7 +19,8 @@ PRIMARY_INDEX = "_id_"
 
 
 class Entries:
-    def __init__(self, history: Collection) -> None:
+    def __init__(self, history: Collection, reads: Reads) -> None:
+        self._reads = reads
         self._history = history
 
     async def read(self, session_id: UUID, seqs: range) -> list[Message]:
@@ -32,9 +34,9 @@ class Entries:
         return int(last[0]["_id"]["n"]) if last else 0
 
     async def with_keys(self, session_id: UUID, client_keys: list[str]) -> list[Message]:
-        with reading():
-            found = self._history.find(documents.with_keys(session_id, client_keys))
-            return [documents.from_entry(entry) for entry in await found.to_list()]
+        wanted = documents.with_keys(session_id, client_keys)
+        entries = await self._reads.run(lambda: self._history.find(wanted).to_list())
+        return [documents.from_entry(entry) for entry in entries]
 
     async def insert_all(self, messages: Sequence[tuple[UUID, Message]]) -> int:
         """Return how many were inserted, in order, before one met a taken number or key."""
@@ -60,9 +62,9 @@ class Entries:
         ]
         if not logs:
             return []
-        with reading():
-            found = self._history.find({"$or": logs}, sort=[("_id", 1)])
-            return await found.to_list()
+        return await self._reads.run(
+            lambda: self._history.find({"$or": logs}, sort=[("_id", 1)]).to_list()
+        )
 
     async def purge_some(self, session_id: UUID, *, before: int) -> bool:
         """Remove the oldest entries below a number, as many as one deadline is enough for.
@@ -82,6 +84,10 @@ class Entries:
         self, session_id: UUID, seqs: range, direction: int, limit: int
     ) -> list[Document]:
         log = documents.in_log(session_id, seqs)
-        with reading():
-            found = self._history.find(log, sort=[("_id", direction)], limit=limit)
-            return await found.hint(PRIMARY_INDEX).to_list()
+        return await self._reads.run(
+            lambda: (
+                self._history.find(log, sort=[("_id", direction)], limit=limit)
+                .hint(PRIMARY_INDEX)
+                .to_list()
+            )
+        )

@@ -12,9 +12,10 @@ from service.domain.models import Message, Session
 from service.storage import documents
 from service.storage.decoded_heads import decoded
 from service.storage.driver import Database, Document, undecoded
-from service.storage.errors import changing, reading
+from service.storage.errors import changing
 from service.storage.gather import Gatherer, Request, batch_of
 from service.storage.indexes import SESSIONS
+from service.storage.reads import Reads
 from service.storage.watching import READ_HEADS, WatchBatch, unwatched
 
 MAX_ROUNDS = 100
@@ -42,7 +43,8 @@ class Move(NamedTuple):
 
 
 class Heads:
-    def __init__(self, database: Database, *, watch: WatchBatch = unwatched) -> None:
+    def __init__(self, database: Database, reads: Reads, *, watch: WatchBatch = unwatched) -> None:
+        self._reads = reads
         self._sessions = database[SESSIONS]
         self._undecoded = undecoded(database, SESSIONS)
         self._watch = watch
@@ -72,8 +74,8 @@ class Heads:
             # Two callers may name different owners, of whom one is wrong: then ask everywhere.
             same = owners.setdefault(session_id, owner_id) == owner_id
             owners[session_id] = owner_id if same else None
-        with reading():
-            heads = await self._undecoded.find(documents.heads_of(owners)).to_list()
+        selected = documents.heads_of(owners)
+        heads = await self._reads.run(lambda: self._undecoded.find(selected).to_list())
         return {session.id: session for session in map(decoded, heads)}
 
     async def _load_batch(self, requests: Sequence[Request[Wanted, Session | None]]) -> None:
@@ -92,9 +94,9 @@ class Heads:
         Raises:
             SessionNotFound: no such session in reach.
         """
+        live = documents.head_of(session_id, reach)
         for _ in range(MAX_ROUNDS):
-            with reading():
-                head = await self._sessions.find_one(documents.head_of(session_id, reach))
+            head = await self._reads.run(lambda: self._sessions.find_one(live))
             if head is None:
                 raise SessionNotFound
             session = documents.from_head(head)

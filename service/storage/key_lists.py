@@ -7,8 +7,8 @@ from bson import Binary
 from service.domain.session_key import KeySelection, SessionKey, ids_called, key_text
 from service.storage.documents import LIVE
 from service.storage.driver import Collection, Document
-from service.storage.errors import reading
 from service.storage.indexes import KEY_INDEX, KEYLESS_INDEX
+from service.storage.reads import Reads
 
 LAST_CHARACTER = "\U0010ffff"
 # Surrogates are no characters: no text that is stored holds one.
@@ -16,7 +16,8 @@ FIRST_SURROGATE, AFTER_SURROGATES = "\ud800", "\ue000"
 
 
 class KeyLists:
-    def __init__(self, sessions: Collection) -> None:
+    def __init__(self, sessions: Collection, reads: Reads) -> None:
+        self._reads = reads
         self._sessions = sessions
 
     async def first(self, of: KeySelection, limit: int) -> list[SessionKey]:
@@ -29,9 +30,13 @@ class KeyLists:
     async def _find(
         self, selected: Document, index: str, sort_by: str, limit: int
     ) -> list[Document]:
-        with reading():
-            found = self._sessions.find(selected, {"key": 1}, sort=[(sort_by, 1)], limit=limit)
-            return await found.hint(index).to_list()
+        return await self._reads.run(
+            lambda: (
+                self._sessions.find(selected, {"key": 1}, sort=[(sort_by, 1)], limit=limit)
+                .hint(index)
+                .to_list()
+            )
+        )
 
 
 def _from_head(head: Document) -> SessionKey:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from service.domain.models import ListPage, Session
 from service.storage.decoded_heads import decoded
 from service.storage.driver import Database, Document, aggregated, undecoded
-from service.storage.errors import reading
 from service.storage.gather import Gatherer, Request, batch_of
 from service.storage.indexes import SESSIONS, list_index
+from service.storage.reads import Reads
 from service.storage.watching import LIST, WatchBatch, unwatched
 
 MAX_REACH = 200
@@ -38,8 +38,14 @@ class Asked(NamedTuple):
 
 class HeadLists:
     def __init__(
-        self, database: Database, *, deadline_s: float, watch: WatchBatch = unwatched
+        self,
+        database: Database,
+        reads: Reads,
+        *,
+        deadline_s: float,
+        watch: WatchBatch = unwatched,
     ) -> None:
+        self._reads = reads
         self._sessions = undecoded(database, SESSIONS)
         self._watch = watch
         self._gatherer: Gatherer[Asked, list[Session]] = Gatherer(
@@ -65,8 +71,8 @@ class HeadLists:
             requests[0].answer(await self._find(requests[0].asked))
             return
         pages: list[list[Session]] = [[] for _ in requests]
-        with reading():
-            found = await aggregated(self._sessions, _joined([r.asked for r in requests]))
+        joined = _joined([request.asked for request in requests])
+        found = await self._reads.run(lambda: aggregated(self._sessions, joined))
         for placed in found:
             pages[placed["place"]].append(decoded(placed["head"]))
         for request, page in zip(requests, pages, strict=True):
@@ -74,11 +80,14 @@ class HeadLists:
 
     async def _find(self, asked: Asked) -> list[Session]:
         selected, page = asked
-        with reading():
-            found = self._sessions.find(
-                selected, sort=asked.order, skip=page.skip, limit=page.limit
+        index = list_index(selected, page.sort_by)
+        heads = await self._reads.run(
+            lambda: (
+                self._sessions.find(selected, sort=asked.order, skip=page.skip, limit=page.limit)
+                .hint(index)
+                .to_list()
             )
-            heads = await found.hint(list_index(selected, page.sort_by)).to_list()
+        )
         return [decoded(head) for head in heads]
 
 

@@ -35,6 +35,7 @@ from service.storage.indexes import (
 )
 from service.storage.key_lists import KeyLists
 from service.storage.lists import HeadLists
+from service.storage.reads import Reads
 from service.storage.scanning import scanned
 from service.storage.text_search import TextSearch
 from service.storage.watching import CREATE, WatchBatch, unwatched
@@ -62,12 +63,13 @@ class MongoSessionStore:
         self._text_search = text_search
         self._sessions = database[SESSIONS]
         self._watch = watch
-        self._heads = Heads(database, watch=watch)
-        self._lists = HeadLists(database, deadline_s=append_deadline_s, watch=watch)
-        self._entries = Entries(database[HISTORY])
-        self._texts = TextSearch(database[HISTORY])
-        self._keys = KeyLists(self._sessions)
-        self._latest_entries = Entries(latest(database, HISTORY))
+        self._reads = reads = Reads(database)
+        self._heads = Heads(database, reads, watch=watch)
+        self._lists = HeadLists(database, reads, deadline_s=append_deadline_s, watch=watch)
+        self._entries = Entries(database[HISTORY], reads)
+        self._texts = TextSearch(database[HISTORY], reads)
+        self._keys = KeyLists(self._sessions, reads)
+        self._latest_entries = Entries(latest(database, HISTORY), reads)
         self._log = AppendLog(
             self._heads, self._latest_entries, deadline_s=append_deadline_s, watch=watch
         )
@@ -84,6 +86,7 @@ class MongoSessionStore:
         """Make the indexes; before that, nothing is stored, because they hold its promises."""
         with changing():
             await ensure_indexes(self._database, text_search=self._text_search)
+            await self._reads.settle()
         self.is_prepared = True
 
     async def close(self) -> None:
@@ -113,13 +116,13 @@ class MongoSessionStore:
         return await self._heads.load(reach, session_id)
 
     async def exists(self, session_id: UUID) -> bool:
-        with reading():
-            head = {"_id": Binary.from_uuid(session_id), **documents.LIVE}
-            return await self._sessions.find_one(head, {"_id": 1}) is not None
+        live = {"_id": Binary.from_uuid(session_id), **documents.LIVE}
+        head = await self._reads.run(lambda: self._sessions.find_one(live, {"_id": 1}))
+        return head is not None
 
     async def find_by_key(self, user_id: str, key: str) -> Session | None:
-        with reading():
-            head = await self._sessions.find_one({"user_id": user_id, "key": key})
+        called = {"user_id": user_id, "key": key}
+        head = await self._reads.run(lambda: self._sessions.find_one(called))
         return None if head is None else documents.from_head(head)
 
     async def list_keys(self, of: KeySelection, *, limit: int) -> list[SessionKey]:
@@ -129,11 +132,11 @@ class MongoSessionStore:
         return await self._lists.find(documents.selected(reach, of), page)
 
     async def count(self, reach: Reach, of: Selection) -> int:
-        with reading():
-            return await self._sessions.count_documents(documents.selected(reach, of))
+        selected = documents.selected(reach, of)
+        return await self._reads.run(lambda: self._sessions.count_documents(selected))
 
     async def scan(self, reach: Reach, of: Selection) -> AsyncIterator[Session]:
-        async for head in scanned(self._sessions, documents.selected(reach, of)):
+        async for head in scanned(self._sessions, documents.selected(reach, of), self._reads):
             yield documents.from_head(head)
 
     async def read(
@@ -199,10 +202,10 @@ class MongoSessionStore:
         await self._purge_now(session_id, before=AFTER_ALL_SEQS)
 
     async def sweep(self, *, begun_before: datetime) -> int:
-        with reading():
-            heads = await self._sessions.find(
-                {"sweep_from": {"$lt": begun_before}}, limit=SWEEP_BATCH
-            ).to_list()
+        unfinished = {"sweep_from": {"$lt": begun_before}}
+        heads = await self._reads.run(
+            lambda: self._sessions.find(unfinished, limit=SWEEP_BATCH).to_list()
+        )
         for head in heads:
             await self._finish(head)
         return len(heads)

@@ -3,19 +3,24 @@
 from collections.abc import AsyncIterator
 
 from service.storage.driver import Collection, Document
-from service.storage.errors import reading
+from service.storage.reads import Reads
 
 SCAN_BATCH = 200
 
 
-async def scanned(collection: Collection, selected: Document) -> AsyncIterator[Document]:
+async def scanned(
+    collection: Collection, selected: Document, reads: Reads
+) -> AsyncIterator[Document]:
     """Yield the selected documents, each once; what is made or deleted meanwhile may be missed."""
+
+    async def batch() -> list[Document]:
+        return await collection.find(rest, sort=[("_id", 1)], limit=SCAN_BATCH).to_list()
+
+    rest = selected
     while True:
-        with reading():
-            found = collection.find(selected, sort=[("_id", 1)], limit=SCAN_BATCH)
-            documents = await found.to_list()
+        documents = await reads.run(batch)
         for document in documents:
             yield document
         if len(documents) < SCAN_BATCH:
             return
-        selected = {**selected, "_id": {"$gt": documents[-1]["_id"]}}
+        rest = {**selected, "_id": {"$gt": documents[-1]["_id"]}}

@@ -4,15 +4,16 @@ import re
 
 from service.domain.models import Message, Session
 from service.storage import documents
-from service.storage.driver import Collection
-from service.storage.errors import reading
+from service.storage.driver import Collection, Sort
+from service.storage.reads import Reads
 
 MAX_WORDS = 32
 _WORD = re.compile(r"\w+")
 
 
 class TextSearch:
-    def __init__(self, history: Collection) -> None:
+    def __init__(self, history: Collection, reads: Reads) -> None:
+        self._reads = reads
         self._history = history
 
     async def best(
@@ -26,8 +27,8 @@ class TextSearch:
         said = documents.said_with(
             session.id, range(session.start, before_seq), " ".join([*words][:MAX_WORDS])
         )
-        with reading():
-            found = self._history.find(
-                said, sort=[("score", {"$meta": "textScore"}), ("_id", -1)], limit=limit
-            )
-            return [documents.from_entry(entry) for entry in await found.to_list()]
+        best_first: Sort = [("score", {"$meta": "textScore"}), ("_id", -1)]
+        entries = await self._reads.run(
+            lambda: self._history.find(said, sort=best_first, limit=limit).to_list()
+        )
+        return [documents.from_entry(entry) for entry in entries]

@@ -15,7 +15,8 @@ from service.domain.access import Reach
 from service.domain.errors import StoreUnavailable, UserNotFound
 from service.domain.models import JsonObject, User, utc_now
 from service.storage.driver import Database, Document
-from service.storage.errors import changing, reading
+from service.storage.errors import changing
+from service.storage.reads import Reads
 from service.storage.scanning import scanned
 
 USERS = "users"
@@ -27,6 +28,7 @@ class MongoUserStore:
 
     def __init__(self, database: Database) -> None:
         self._users = database[USERS]
+        self._reads = Reads(database)
 
     async def get_or_create(self, user: User) -> User:
         for _ in range(MAX_ROUNDS):
@@ -38,22 +40,23 @@ class MongoUserStore:
         raise StoreUnavailable("Too many changes are made to this user at once.")
 
     async def get(self, reach: Reach, user_id: str) -> User:
-        with reading():
-            profile = await self._users.find_one(_profile_of(user_id, reach))
-        return _found(profile)
+        wanted = _profile_of(user_id, reach)
+        return _found(await self._reads.run(lambda: self._users.find_one(wanted)))
 
     async def select(self, reach: Reach, *, limit: int, skip: int) -> list[User]:
-        with reading():
-            found = self._users.find(_in_reach(reach), sort=[("_id", 1)], skip=skip, limit=limit)
-            return [_from_profile(profile) for profile in await found.to_list()]
+        selected = _in_reach(reach)
+        profiles = await self._reads.run(
+            lambda: self._users.find(selected, sort=[("_id", 1)], skip=skip, limit=limit).to_list()
+        )
+        return [_from_profile(profile) for profile in profiles]
 
     async def scan(self, reach: Reach) -> AsyncIterator[User]:
-        async for profile in scanned(self._users, _in_reach(reach)):
+        async for profile in scanned(self._users, _in_reach(reach), self._reads):
             yield _from_profile(profile)
 
     async def count(self, reach: Reach) -> int:
-        with reading():
-            return await self._users.count_documents(_in_reach(reach))
+        selected = _in_reach(reach)
+        return await self._reads.run(lambda: self._users.count_documents(selected))
 
     async def set_metadata(self, reach: Reach, user_id: str, metadata: JsonObject) -> User:
         changed = {"metadata": _to_json_text(metadata), "updated_at": utc_now()}

@@ -16,6 +16,7 @@ from service.storage.entries import Entries
 from service.storage.heads import Heads, Move
 from service.storage.indexes import HISTORY, SESSIONS
 from service.storage.mongo import MongoSessionStore
+from service.storage.reads import Reads
 
 ALICE = Reach(user_id="alice")
 BOB = Reach(user_id="bob")
@@ -102,7 +103,7 @@ class InterruptedHeads(Heads):
     """Heads of a process to which something happens, once, just before it moves one."""
 
     def __init__(self, database: Database, before_move: Interruption) -> None:
-        super().__init__(database)
+        super().__init__(database, Reads(database))
         self._before_move: Interruption | None = before_move
 
     async def move_all(self, moves: Mapping[UUID, Move]) -> dict[UUID, Session]:
@@ -116,7 +117,7 @@ class InterruptedEntries(Entries):
     """Entries of a process to which something happens, once, just before it inserts one."""
 
     def __init__(self, database: Database, before_insert: Interruption) -> None:
-        super().__init__(database[HISTORY])
+        super().__init__(database[HISTORY], Reads(database))
         self._before_insert: Interruption | None = before_insert
 
     async def insert_all(self, messages: Sequence[tuple[UUID, Message]]) -> int:
@@ -128,12 +129,13 @@ class InterruptedEntries(Entries):
 
 def log_interrupted_before_move(database: Database, happening: Interruption) -> AppendLog:
     heads = InterruptedHeads(database, happening)
-    return AppendLog(heads, Entries(database[HISTORY]), deadline_s=DEADLINE_S)
+    entries = Entries(database[HISTORY], Reads(database))
+    return AppendLog(heads, entries, deadline_s=DEADLINE_S)
 
 
 def log_interrupted_before_insert(database: Database, happening: Interruption) -> AppendLog:
     entries = InterruptedEntries(database, happening)
-    return AppendLog(Heads(database), entries, deadline_s=DEADLINE_S)
+    return AppendLog(Heads(database, Reads(database)), entries, deadline_s=DEADLINE_S)
 
 
 async def ids_of(sessions: AsyncIterator[Session]) -> list[UUID]:

@@ -60,7 +60,9 @@ async def other_store(
 async def watched(
     database: Database, kind: str, mongo_url: str
 ) -> AsyncIterator[tuple[MongoSessionStore, SentCommands]]:
-    """Give a store on a real database, and the commands it sends."""
+    """Give a store on a real database, and the commands it sends from here on."""
     sent = SentCommands()
     async with connected(kind, mongo_url, event_listeners=[sent]) as client:
-        yield await store_on(client[name_of(database)]), sent
+        store = await store_on(client[name_of(database)])
+        sent.take()
+        yield store, sent

@@ -1,5 +1,6 @@
-"""mongomock as the store asks for it: it neither keeps documents as bytes nor joins lists."""
+"""mongomock as the store asks for it: it has no elections, documents as bytes, or joined lists."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import bson
@@ -10,6 +11,8 @@ from pymongo.read_concern import ReadConcern
 
 
 class MockDatabase:
+    client = SimpleNamespace(topology_description=SimpleNamespace(max_election_id=None))
+
     def __init__(self) -> None:
         self._database: Any = AsyncMongoMockClient()["db"]
 

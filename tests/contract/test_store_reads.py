@@ -12,6 +12,7 @@ from service.storage.driver import Database
 from service.storage.entries import Entries
 from service.storage.indexes import HISTORY
 from service.storage.mongo import MongoSessionStore
+from service.storage.reads import Reads
 from tests.contract.building import (
     ALICE,
     EVERYTHING,
@@ -119,7 +120,7 @@ async def test_a_range_with_a_hole_is_never_shown(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "abc")
-    await Entries(database[HISTORY]).remove(session.id, [2])
+    await Entries(database[HISTORY], Reads(database)).remove(session.id, [2])
 
     with pytest.raises(StoreUnavailable):
         await store.read(ALICE, session.id, EVERYTHING)

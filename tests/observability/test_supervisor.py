@@ -4,9 +4,11 @@ import asyncio
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from service import supervisor
 from service.supervisor import Supervisor, WorkerFailed
 
 
@@ -23,32 +25,36 @@ def fail_alone(file: Path, ready: Connection) -> None:
 
 
 class SeenStopping(Supervisor):
-    """Keeps which tasks there are when it begins to stop its processes."""
+    """Keeps which tasks of its own there are when it begins to stop its processes."""
 
     async def _stop_all(self) -> None:
-        self.tasks = asyncio.all_tasks()
+        self.tasks = {task for task in asyncio.all_tasks() if _is_of_a_supervisor(task)}
         await super()._stop_all()
 
 
+def _is_of_a_supervisor(task: asyncio.Task[Any]) -> bool:
+    coroutine: Any = task.get_coro()
+    return coroutine is not None and coroutine.cr_code.co_filename == supervisor.__file__
+
+
 async def test_nobody_waits_for_a_worker_any_more_when_another_has_failed(tmp_path: Path) -> None:
-    supervisor = SeenStopping(
+    seen = SeenStopping(
         fail_alone, tmp_path / "first", count=2, stop_timeout_s=5, when_ended=lambda _: None
     )
-    before = asyncio.all_tasks()
 
     with pytest.raises(WorkerFailed):
-        await supervisor.run(lambda: None)
+        await seen.run(lambda: None)
 
-    assert supervisor.tasks == before
+    assert seen.tasks == set()
 
 
 async def test_a_worker_that_ends_before_it_is_ready_ends_all() -> None:
     ended: list[int] = []
     said: list[str] = []
-    supervisor = Supervisor(fail, None, count=2, stop_timeout_s=5, when_ended=ended.append)
+    workers = Supervisor(fail, None, count=2, stop_timeout_s=5, when_ended=ended.append)
 
     with pytest.raises(WorkerFailed):
-        await supervisor.run(lambda: said.append("ready"))
+        await workers.run(lambda: said.append("ready"))
 
     assert said == []
     assert len(ended) == 2
