@@ -173,6 +173,12 @@ def marked_head() -> Document:
     return {"$set": {"deleting": True, "sweep_from": utc_now()}, "$unset": {"key": ""}}
 
 
+def as_read(unfinished: Sequence[Document]) -> Document:
+    """Return the filter for these heads, but for those deleted or cleared since."""
+    fields = ("_id", "user_id", "sweep_from")
+    return {"$or": [{field: head[field] for field in fields} for head in unfinished]}
+
+
 def entry_id(session_id: UUID, seq: int) -> Document:
     return {"s": Binary.from_uuid(session_id), "n": seq}
 

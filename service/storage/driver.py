@@ -69,6 +69,8 @@ class Collection(Findable[Document], Protocol):
 
     async def update_one(self, filter: Filter, update: Filter) -> UpdateResult: ...  # noqa: A002
 
+    async def update_many(self, filter: Filter, update: Filter) -> object: ...  # noqa: A002
+
     async def bulk_write(self, requests: Sequence[UpdateOne], *, ordered: bool) -> UpdateResult: ...
 
     async def find_one_and_update(

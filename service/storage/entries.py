@@ -1,6 +1,6 @@
 """The entries of the logs: one document a message, at the place its number gives it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from pymongo.errors import BulkWriteError
@@ -66,19 +66,23 @@ class Entries:
             lambda: self._history.find({"$or": logs}, sort=[("_id", 1)]).to_list()
         )
 
-    async def purge_some(self, session_id: UUID, *, before: int) -> bool:
-        """Remove the oldest entries below a number, as many as one deadline is enough for.
+    async def with_some_before(self, starts: Mapping[UUID, int]) -> set[UUID]:
+        """Return sessions with entries below these numbers; not all of them, but one if any."""
+        logs = [documents.in_log(id_, range(1, start)) for id_, start in starts.items()]
+        entries = await self._reads.run(
+            lambda: self._history.find({"$or": logs}, {"_id": 1}, limit=len(logs)).to_list()
+        )
+        return {entry["_id"]["s"].as_uuid() for entry in entries}
 
-        False when there was none left.
-        """
+    async def purge_some(self, session_id: UUID, *, before: int) -> None:
+        """Remove the oldest entries below a number, as many as one deadline is enough for."""
         oldest = await self._find(session_id, range(1, before), 1, 1)
         if not oldest:
-            return False
+            return
         first_seq = int(oldest[0]["_id"]["n"])
         batch = range(first_seq, min(first_seq + PURGE_BATCH, before))
         with changing():
             await self._history.delete_many(documents.in_log(session_id, batch))
-        return True
 
     async def _find(
         self, session_id: UUID, seqs: range, direction: int, limit: int

@@ -206,22 +206,25 @@ class MongoSessionStore:
         heads = await self._reads.run(
             lambda: self._sessions.find(unfinished, limit=SWEEP_BATCH).to_list()
         )
-        for head in heads:
-            await self._finish(head)
+        if heads:
+            await self._finish(heads)
         return len(heads)
 
-    async def _finish(self, head: Document) -> None:
-        """Remove for good what a delete or a clear has left, then what told of it."""
-        is_deleted = "deleting" in head
-        before = AFTER_ALL_SEQS if is_deleted else head["start"]
-        while await self._entries.purge_some(head["_id"].as_uuid(), before=before):
-            pass
-        done = {field: head[field] for field in ("_id", "user_id", "sweep_from")}
+    async def _finish(self, heads: Sequence[Document]) -> None:
+        """Remove for good what deletes and clears have left, then what told of it."""
+        deleted = [head for head in heads if "deleting" in head]
+        cleared = [head for head in heads if "deleting" not in head]
+        starts = {head["_id"].as_uuid(): AFTER_ALL_SEQS for head in deleted}
+        starts |= {head["_id"].as_uuid(): head["start"] for head in cleared}
+        while left := await self._entries.with_some_before(starts):
+            for session_id in left:
+                await self._entries.purge_some(session_id, before=starts[session_id])
         with changing():
-            if is_deleted:
-                await self._sessions.delete_one(done)
-            else:
-                await self._sessions.update_one(done, {"$unset": {"sweep_from": ""}})
+            if deleted:
+                await self._sessions.delete_many(documents.as_read(deleted))
+            if cleared:
+                finished = {"$unset": {"sweep_from": ""}}
+                await self._sessions.update_many(documents.as_read(cleared), finished)
 
     async def _purge_now(self, session_id: UUID, *, before: int) -> None:
         # Nobody can read these messages any more; what a failure leaves, the sweeper removes.

@@ -13,6 +13,7 @@ from service.storage.append_log import AppendLog
 from service.storage.driver import Database
 from service.storage.entries import PURGE_BATCH
 from service.storage.mongo import SWEEP_BATCH, MongoSessionStore
+from tests.contract.batching import names_of
 from tests.contract.building import (
     ALICE,
     EVERYTHING,
@@ -29,6 +30,8 @@ from tests.contract.building import (
     stored_seqs,
     texts_of,
 )
+from tests.contract.conftest import REAL_KINDS
+from tests.storage.mongo_commands import SentCommands
 
 SOON = utc_now() + timedelta(hours=1)
 
@@ -195,6 +198,39 @@ async def test_sweeps_at_once_finish_every_delete(
     await asyncio.gather(*(store.sweep(begun_before=SOON) for _ in range(5)))
 
     assert [await stored_head(database, session.id) for session in gone] == [None] * 10
+
+
+async def test_a_sweep_finishes_deletes_and_clears_side_by_side(
+    store: MongoSessionStore, database: Database
+) -> None:
+    clean, unclean, cleared = [await open_session(store, "abc") for _ in range(3)]
+    for session in (clean, unclean):
+        await store.delete(ALICE, session.id)
+    await leave_entries(database, unclean.id, messages("xyz"), first_seq=1)
+    await store.update(ALICE, cleared.id, lambda head: head.model_copy(update={"start": 3}))
+
+    assert await store.sweep(begun_before=SOON) == 3
+
+    sessions = (clean, unclean, cleared)
+    assert [await stored_seqs(database, session.id) for session in sessions] == [[], [], [3]]
+    heads = [await stored_head(database, session.id) for session in sessions]
+    assert heads[:2] == [None, None]
+    assert "sweep_from" not in heads[2]
+
+
+@pytest.mark.parametrize("kind", REAL_KINDS)
+async def test_deletes_that_left_nothing_share_the_calls_of_a_sweep(
+    watched: tuple[MongoSessionStore, SentCommands],
+) -> None:
+    store, sent = watched
+    for _ in range(20):
+        session = await open_session(store, "ab")
+        await store.delete(ALICE, session.id)
+    sent.take()
+
+    assert await store.sweep(begun_before=SOON) == 20
+
+    assert names_of(sent.take()) == {"find": 2, "delete": 1}
 
 
 async def test_sweeps_finish_any_number_of_deletes_in_turn(store: MongoSessionStore) -> None:

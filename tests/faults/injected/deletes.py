@@ -11,7 +11,7 @@ from tests.faults.size import Size
 from tests.faults.under_load import Scene, load_of, proven
 
 MIX = Mix(
-    append=70, turn=2, replay=5, history=4, recent=2, get=2, list=1, walk=1, create=0, delete=10,
+    append=70, turn=2, replay=5, history=4, recent=2, get=2, list=1, walk=1, create=0, delete=115,
     clear=3, foreign=1,
 )  # fmt: skip
 MONGO_TIMEOUT_S = 1
