@@ -24,6 +24,9 @@ from tests.faults.results import Figure, Result, notes, table, with_run_alone
 from tests.faults.rig.replica_set import NotWhole, ReplicaSet, replica_set
 from tests.faults.rig.rig import rig_on
 
+# What mostly waits, for a member to thaw or a network to be quick again, leaves the machine to
+# another lane, with a replica set of its own. All others go alone.
+LANES = (("frozen_primary", "bad_clients", "bad_network"), ("all_killed", "deletes"))
 RESULTS = Path(__file__).parent / "RESULTS.md"
 MAX_SEED = 10**6
 
@@ -45,17 +48,27 @@ def main(name: str | None, seed: int | None, soak_min: int | None, *, short: boo
 
 async def _run(faults: list[Fault], seed: int, commit: str, *, short: bool) -> list[Result]:
     results: list[Result] = []
+    begun_s = time.monotonic()
     folder = Path(mkdtemp(prefix="session-faults-"))
-    async with replica_set(folder) as replicas:
-        for fault in faults:
-            results.append(await injected(fault, seed, replicas, folder, short=short))
-            click.echo(str(results[-1]))
-            # After each: an hour is long, and what was measured stays.
-            if len(faults) > 1:
-                RESULTS.write_text(_report(results, commit, short=short))
-            elif not short:
-                results[0].notes.append(f"run alone, at commit {commit}")
-                RESULTS.write_text(with_run_alone(RESULTS.read_text(), results[0]))
+
+    async def run_in_turn(lane: list[Fault], folder: Path) -> None:
+        async with replica_set(folder) as replicas:
+            for fault in lane:
+                results.append(await injected(fault, seed, replicas, folder, short=short))
+                click.echo(str(results[-1]))
+                # After each: an hour is long, and what was measured stays.
+                if len(faults) > 1:
+                    took_s = time.monotonic() - begun_s
+                    RESULTS.write_text(_report(results, commit, took_s, short=short))
+                elif not short:
+                    results[0].notes.append(f"run alone, at commit {commit}")
+                    RESULTS.write_text(with_run_alone(RESULTS.read_text(), results[0]))
+
+    beside_each_other = [[fault for fault in faults if fault.name in lane] for lane in LANES]
+    others = [fault for fault in faults if not any(fault in lane for lane in beside_each_other)]
+    for lanes in (beside_each_other, [others]):
+        at_once = [lane for lane in lanes if lane]
+        await asyncio.gather(*(run_in_turn(lane, folder / lane[0].name) for lane in at_once))
     if all(result.holds for result in results):
         # Else logs, data and kept histories are there to be looked at.
         shutil.rmtree(folder)
@@ -95,15 +108,15 @@ def _git(*arguments: str) -> str:
     ).stdout.strip()
 
 
-def _report(results: list[Result], commit: str, *, short: bool) -> str:
+def _report(results: list[Result], commit: str, took_s: float, *, short: bool) -> str:
     profile = "short" if short else "long"
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    took_min = sum(result.took_s for result in results) / 60
     made = (
-        f"Made by `make chaos`: {profile} profile, commit {commit}, {took_min:.0f} minutes, "
+        f"Made by `make chaos`: {profile} profile, commit {commit}, {took_s / 60:.0f} minutes, "
         f"{os.cpu_count()} cores, load average {load}. One fault again: "
         "`make chaos FAULT=<fault> SEED=<seed>`."
     )
+    results = sorted(results, key=lambda result: list(FAULTS).index(result.fault))
     lines = [
         "# What the faults have shown",
         "",
