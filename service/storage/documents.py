@@ -173,7 +173,7 @@ def marked_head() -> Document:
     return {"$set": {"deleting": True, "sweep_from": utc_now()}, "$unset": {"key": ""}}
 
 
-def as_read(unfinished: Sequence[Document]) -> Document:
+def unchanged_since_read(unfinished: Sequence[Document]) -> Document:
     """Return the filter for these heads, but for those deleted or cleared since."""
     fields = ("_id", "user_id", "sweep_from")
     return {"$or": [{field: head[field] for field in fields} for head in unfinished]}

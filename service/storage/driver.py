@@ -144,9 +144,10 @@ def latest(database: Database, name: str) -> Collection:
 
 
 def newest_election(database: Database) -> ObjectId | None:
-    """Return the newest election of which the driver has heard, before it used its primary.
+    """Return the newest election of a primary of which the driver has heard.
 
-    None on a direct connection and on a sharded cluster: there it does not follow elections.
+    It uses no member as the primary before it has heard of that one's election. None on a direct
+    connection and on a sharded cluster: there it does not follow elections.
     """
     topology: TopologyDescription = database.client.topology_description
     return topology.max_election_id
@@ -155,9 +156,9 @@ def newest_election(database: Database) -> ObjectId | None:
 def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
     """Return a client for the running event loop; it connects on the first call.
 
-    Writes are acknowledged by a majority and its journal. Reads show only what a
-    majority has: nothing seen is ever rolled back. That all of it is seen behind an election,
-    too, takes more (`Reads`).
+    Whatever the URL says, writes are acknowledged by a majority and its journal, and reads
+    show only what a majority has: nothing seen is ever rolled back. That all of it is seen behind
+    an election, too, takes more (`Reads`).
     """
     options = {
         "appname": "session-service",
@@ -166,6 +167,8 @@ def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
         "readConcernLevel": "majority",
         "retryWrites": True,
         "retryReads": True,
+        # Secondaries may be behind what was acknowledged.
+        "readPreference": "primary",
         "timeoutMS": int(settings.mongo_timeout_s * 1000),
         # What the driver does on its own, such as ending sessions when it closes, waits as long.
         "serverSelectionTimeoutMS": int(settings.mongo_timeout_s * 1000),

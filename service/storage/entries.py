@@ -70,7 +70,11 @@ class Entries:
         """Return sessions with entries below these numbers; not all of them, but one if any."""
         logs = [documents.in_log(id_, range(1, start)) for id_, start in starts.items()]
         entries = await self._reads.run(
-            lambda: self._history.find({"$or": logs}, {"_id": 1}, limit=len(logs)).to_list()
+            lambda: (
+                self._history.find({"$or": logs}, {"_id": 1}, limit=len(logs))
+                .hint(PRIMARY_INDEX)
+                .to_list()
+            )
         )
         return {entry["_id"]["s"].as_uuid() for entry in entries}
 

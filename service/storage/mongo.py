@@ -83,10 +83,13 @@ class MongoSessionStore:
         self.is_prepared = False
 
     async def prepare(self) -> None:
-        """Make the indexes; before that, nothing is stored, because they hold its promises."""
+        """Make the indexes; before that, nothing is stored, because they hold its promises.
+
+        And confirm the election at hand, so that no read has to.
+        """
         with changing():
             await ensure_indexes(self._database, text_search=self._text_search)
-            await self._reads.settle()
+            await self._reads.confirm()
         self.is_prepared = True
 
     async def close(self) -> None:
@@ -221,10 +224,10 @@ class MongoSessionStore:
                 await self._entries.purge_some(session_id, before=starts[session_id])
         with changing():
             if deleted:
-                await self._sessions.delete_many(documents.as_read(deleted))
+                await self._sessions.delete_many(documents.unchanged_since_read(deleted))
             if cleared:
                 finished = {"$unset": {"sweep_from": ""}}
-                await self._sessions.update_many(documents.as_read(cleared), finished)
+                await self._sessions.update_many(documents.unchanged_since_read(cleared), finished)
 
     async def _purge_now(self, session_id: UUID, *, before: int) -> None:
         # Nobody can read these messages any more; what a failure leaves, the sweeper removes.

@@ -18,13 +18,14 @@ class Reads:
 
     A primary just elected answers from what it knew to be committed while it was a secondary,
     until an entry of its own term is committed; Raft (section 8) lets a leader commit one
-    before it answers. A write that changes nothing is acknowledged when that has happened.
+    before it answers. A write that changes nothing is acknowledged when that has happened:
+    then the election is confirmed.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._settled: ObjectId | None = None
-        self._settling = asyncio.Lock()
+        self._confirmed: ObjectId | None = None
+        self._confirming: asyncio.Task[None] | None = None
 
     async def run(self, read: Callable[[], Awaitable[Found]]) -> Found:
         """Return what the read finds. It may be called more than once.
@@ -34,17 +35,27 @@ class Reads:
         """
         with reading():
             while True:
-                # What another task settles meanwhile says nothing about this read.
-                settled = self._settled
+                # What is confirmed while a read is under way says nothing about that read.
+                confirmed = self._confirmed
                 found = await read()
-                if newest_election(self._database) == settled:
+                if newest_election(self._database) == confirmed:
                     return found
-                await self.settle()
+                await self.confirm()
 
-    async def settle(self) -> None:
-        """Return when the primary knows all that its predecessors acknowledged."""
-        async with self._settling:
+    async def confirm(self) -> None:
+        """Return when the primary knows all that its predecessors acknowledged.
+
+        Who asks at the same time shares the attempt, and its failure.
+        """
+        if self._confirming is None:
+            self._confirming = asyncio.create_task(self._confirm())
+        await asyncio.shield(self._confirming)
+
+    async def _confirm(self) -> None:
+        try:
             election = newest_election(self._database)
-            if election != self._settled:
+            if election != self._confirmed:
                 await self._database[SESSIONS].update_one({"_id": None}, {"$set": {}})
-                self._settled = election
+                self._confirmed = election
+        finally:
+            self._confirming = None

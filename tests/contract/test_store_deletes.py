@@ -1,9 +1,9 @@
 """Deletes: for good from the acknowledgement on, and finished by the sweep."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -11,7 +11,7 @@ from service.domain.errors import SessionNotFound
 from service.domain.models import utc_now
 from service.storage.append_log import AppendLog
 from service.storage.driver import Database
-from service.storage.entries import PURGE_BATCH
+from service.storage.entries import PURGE_BATCH, Entries
 from service.storage.mongo import SWEEP_BATCH, MongoSessionStore
 from tests.contract.batching import names_of
 from tests.contract.building import (
@@ -216,6 +216,31 @@ async def test_a_sweep_finishes_deletes_and_clears_side_by_side(
     heads = [await stored_head(database, session.id) for session in sessions]
     assert heads[:2] == [None, None]
     assert "sweep_from" not in heads[2]
+
+
+async def test_what_is_cleared_or_deleted_during_a_sweep_is_left_to_a_later_one(
+    store: MongoSessionStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleared, deleted = [await open_session(store, "abcd") for _ in range(2)]
+    for session in (cleared, deleted):
+        await store.update(ALICE, session.id, lambda head: head.model_copy(update={"start": 3}))
+    finds = Entries.with_some_before
+
+    async def find_late(entries: Entries, starts: Mapping[UUID, int]) -> set[UUID]:
+        monkeypatch.undo()
+        found = await finds(entries, starts)
+        await store.update(ALICE, cleared.id, lambda head: head.model_copy(update={"start": 5}))
+        await mark_deleted(database, deleted)
+        return found
+
+    monkeypatch.setattr(Entries, "with_some_before", find_late)
+    await store.sweep(begun_before=SOON)
+
+    left = [await stored_head(database, session.id) for session in (cleared, deleted)]
+    assert all("sweep_from" in head for head in left)
+    await store.sweep(begun_before=SOON)
+    for session in (cleared, deleted):
+        assert await stored_seqs(database, session.id) == []
 
 
 @pytest.mark.parametrize("kind", REAL_KINDS)

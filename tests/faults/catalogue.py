@@ -52,7 +52,7 @@ FAULTS = {
         Fault("pool_exhaustion", pool_exhaustion.run, Size(1500, 0, inf), Size(5000, 0, inf)),
         Fault("overload", overload.run, None, Size(0, 45)),
         Fault("back_to_rest", back_to_rest.run, None, Size(3000, 0, 200)),
-        Fault("deletes", deletes.run, Size(2000, 1900), Size(21_000, 20_000)),
+        Fault("deletes", deletes.run, Size(2800, 2000), Size(28_000, 20_000)),
         Fault("racing", racing.run, None, Size(10_000)),
         Fault("step_downs", step_downs.run, None, Size(10_000, 20, 200)),
         Fault("rolling_restarts", rolling_restarts.run, Size(2000, 2, 200), Size(50_000, 50, 200)),

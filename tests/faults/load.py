@@ -35,7 +35,7 @@ MAX_CALLS = 10_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """How often what is chosen; only the proportions count."""
+    """How often what is chosen; only the proportions count. A race is a delete beside an append."""
 
     append: float = 50
     turn: float = 4
@@ -49,6 +49,7 @@ class Mix:
     delete: float = 2
     clear: float = 1
     foreign: float = 3
+    race: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,7 @@ class _Driver:
             "delete": self._delete,
             "clear": self._clear,
             "foreign": self._foreign,
+            "race": lambda: self._delete(beside_append=True),
         }
         self._weights = [getattr(load.mix, part.name) for part in fields(load.mix)]
 
@@ -154,7 +156,9 @@ class _Driver:
     # What is chosen
 
     async def _append(self) -> None:
-        target = self._targets.any()
+        await self._append_to(self._targets.any())
+
+    async def _append_to(self, target: Target) -> None:
         dialect = self._dialect(Kind.APPEND)
         if dialect is not None:
             await self._send(target, dialect, texts=1, is_turn=False)
@@ -239,10 +243,12 @@ class _Driver:
         if made.is_acknowledged and made.session is not None:
             self._targets.add(Target(made.session, owner, name, fate))
 
-    async def _delete(self) -> None:
+    async def _delete(self, *, beside_append: bool = False) -> None:
         target, dialect = self._targets.any_of(Fate.DELETED), self._dialect(Kind.DELETE)
         if target is not None and dialect is not None and self._targets.kill(target):
-            await self._call(target.owner, _of(target, Kind.DELETE, dialect))
+            appending = [self._append_to(target)] if beside_append else []
+            delete = _of(target, Kind.DELETE, dialect)
+            await asyncio.gather(*appending, self._call(target.owner, delete))
             await self._create(Fate.DELETED)
 
     async def _clear(self) -> None:

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
+MANY = 1000
+
+
 class Figure(NamedTuple):
     """Something measured; `goal` says in words what it has to be, `holds` whether it is."""
 
@@ -14,11 +17,16 @@ class Figure(NamedTuple):
 
 
 def at_most(name: str, limit: float, measured: float, unit: str = "") -> Figure:
-    return Figure(name, f"≤ {limit:g}{unit}", f"{measured:.3g}{unit}", measured <= limit)
+    return Figure(name, f"≤ {limit:g}{unit}", f"{_shown(measured)}{unit}", measured <= limit)
 
 
 def at_least(name: str, limit: float, measured: float, unit: str = "") -> Figure:
-    return Figure(name, f"≥ {limit:g}{unit}", f"{measured:.3g}{unit}", measured >= limit)
+    return Figure(name, f"≥ {limit:g}{unit}", f"{_shown(measured)}{unit}", measured >= limit)
+
+
+def _shown(measured: float) -> str:
+    # Counts are whole, and large; of what is measured, three figures are enough.
+    return f"{measured:.3g}" if measured < MANY else f"{measured:.0f}"
 
 
 def none_of(name: str, found: int) -> Figure:

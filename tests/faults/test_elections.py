@@ -6,9 +6,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service.domain.models import ListPage, Selection, Session, User
+from service.domain.errors import SessionNotFound, UserNotFound
+from service.domain.models import ListPage, Message, Selection, Session, User
 from service.domain.session_key import KeySelection
+from service.storage.driver import Database
+from service.storage.indexes import HISTORY
 from service.storage.mongo import MongoSessionStore
+from service.storage.reads import Reads
+from service.storage.text_search import TextSearch
 from service.storage.users import MongoUserStore
 from tests.contract.building import (
     ALICE,
@@ -36,37 +41,34 @@ async def replicas(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Re
 
 
 @asynccontextmanager
-async def elected_unaware(replicas: ReplicaSet) -> AsyncIterator[None]:
-    """Elect another primary at the end of the block, which shows nothing that was written in it.
-
-    It would learn what a majority has in half a second or less; here it does not until `learn`.
-    """
+async def unaware_secondaries(replicas: ReplicaSet) -> AsyncIterator[None]:
+    """Keep all secondaries from learning what a majority has, until the block ends."""
     primary = await replicas.healthy()
     others = [member for member in replicas.members if member is not primary]
     for member in others:
         await member.command("configureFailPoint", value="disableSnapshotting", mode="alwaysOn")
-    yield
-    await replicas.step_down()
-    assert await replicas.primary() in others
-
-
-async def learn(replicas: ReplicaSet) -> None:
-    """Let all members learn what a majority has, which they do when it gets more."""
-    for member in replicas.members:
-        await member.command("configureFailPoint", value="disableSnapshotting", mode="off")
-    primary = await replicas.primary()
-    await primary.command("appendOplogNote", data={})
+    try:
+        yield
+    finally:
+        for member in others:
+            await member.command("configureFailPoint", value="disableSnapshotting", mode="off")
+        # They learn it when the majority gets more.
+        await (await replicas.primary()).command("appendOplogNote", data={})
 
 
 async def shown_by_all_reads(
-    store: MongoSessionStore, users: MongoUserStore, log: Session, made: Session
+    database: Database, store: MongoSessionStore, log: Session, made: Session
 ) -> dict[str, int]:
     """Read in each way there is; return how much of what the writer makes each of them shows."""
     of, page, with_two = Selection(), ListPage(limit=10), log.model_copy(update={"end": 2})
+    texts = TextSearch(database[HISTORY], Reads(database))
+    users = MongoUserStore(database)
     reads: dict[str, Awaitable[int]] = {
         "log": _length(log_of(store, log)),
         "newest of each": _newest(store, with_two),
-        "search": _length(store.search(ALICE, log.id, "a b", before_seq=3, limit=10)),
+        "range": _length(_read(store, with_two)),
+        "search": _length(texts.best(with_two, "a b", before_seq=3, limit=10)),
+        "change": _is_there(store.update(ALICE, made.id, lambda head: head)),
         "exists": store.exists(made.id),
         "by key": _is_found(store.find_by_key("alice", KEY)),
         "keys": _length(store.list_keys(KeySelection(user_id="alice", prefix=KEY), limit=10)),
@@ -75,7 +77,9 @@ async def shown_by_all_reads(
         "a far list": _length(store.list_heads(ALICE, ListPage(limit=1000), of)),
         "count": store.count(ALICE, of),
         "scan": _length(ids_of(store.scan(ALICE, of))),
+        "a profile": _is_there(users.get(ALICE, "alice")),
         "profiles": _length(users.select(ALICE, limit=10, skip=0)),
+        "scan of profiles": _length(_listed(users.scan(ALICE))),
         "count of profiles": users.count(ALICE),
     }
     return dict(zip(reads, await asyncio.gather(*reads.values()), strict=True))
@@ -83,6 +87,24 @@ async def shown_by_all_reads(
 
 async def _length(found: Awaitable[Sized]) -> int:
     return len(await found)
+
+
+async def _read(store: MongoSessionStore, session: Session) -> list[Message]:
+    """Return the first two messages, or only the first if the other is not there."""
+    both = await store.read_range(session, range(1, 3))
+    return both or await store.read_range(session, range(1, 2)) or []
+
+
+async def _listed(profiles: AsyncIterator[User]) -> list[User]:
+    return [profile async for profile in profiles]
+
+
+async def _is_there(call: Awaitable[object]) -> bool:
+    try:
+        await call
+    except (SessionNotFound, UserNotFound):
+        return False
+    return True
 
 
 async def _newest(store: MongoSessionStore, session: Session) -> int:
@@ -105,19 +127,20 @@ async def test_reads_behind_an_election_show_all_that_the_former_primary_acknowl
         writer, readers = await store_on(database), reading[name_of(database)]
         store = MongoSessionStore(readers, append_deadline_s=DEADLINE_S, text_search=True)
         await store.prepare()
-        users, profiles = MongoUserStore(readers), MongoUserStore(database)
+        profiles = MongoUserStore(database)
         # A collection that is new would be waited for by every read.
         await profiles.get_or_create(User(id="bob"))
         log, made = await open_session(writer, "a"), new_session(key=KEY)
-        before = await shown_by_all_reads(store, users, log, made)
+        before = await shown_by_all_reads(readers, store, log, made)
 
-        async with elected_unaware(replicas):
+        async with unaware_secondaries(replicas):
             await writer.append(ALICE, log.id, messages("b"))
             await writer.create(made)
             await profiles.get_or_create(User(id="alice"))
-        asked = asyncio.create_task(shown_by_all_reads(store, users, log, made))
-        await asyncio.wait([asked], timeout=UNANSWERED_S)
-        assert not asked.done(), f"Nobody waited for the new primary: {asked.result()}"
-        await learn(replicas)
+            await replicas.step_down()
+            await replicas.primary()
+            asked = asyncio.create_task(shown_by_all_reads(readers, store, log, made))
+            await asyncio.wait([asked], timeout=UNANSWERED_S)
+            assert not asked.done(), f"Nobody waited for the new primary: {asked.result()}"
 
         assert await asked == {name: shown + 1 for name, shown in before.items()}

@@ -146,7 +146,7 @@ def test_no_command_of_a_request_stands_alone(run: Run) -> None:
     alone = {span.name for span in run.spans if not span.parent_span_id}
 
     upkeep = {"mongodb createIndexes", "mongodb ping", "mongodb endSessions"}
-    once = {"mongodb update": "settling the election", "mongodb find": "a sweep"}
+    once = {"mongodb update": "confirming the election", "mongodb find": "a sweep"}
     assert {name for name in alone if name.startswith("mongodb ")} <= upkeep | once.keys()
     for name in once:
         assert len([span for span in run.named(name) if not span.parent_span_id]) == 1

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
+from uuid import uuid4
 
 import pytest
 from pymongo import MongoClient
@@ -17,8 +18,10 @@ from service.domain.models import ListPage, Message, Selection, Session, SortBy,
 from service.domain.window import Window
 from service.storage import documents
 from service.storage.driver import Database
+from service.storage.entries import AFTER_ALL_SEQS, Entries
 from service.storage.indexes import HISTORY, SESSIONS
 from service.storage.mongo import MongoSessionStore
+from service.storage.reads import Reads
 from tests.contract.building import (
     ALICE,
     keyed,
@@ -253,6 +256,23 @@ async def test_the_newest_of_each_costs_as_many_keys_as_it_shows(
     assert "COLLSCAN" not in plan.stages
     assert plan.keys_examined <= 21 * (10 + 1)
     assert plan.docs_examined <= 21 * 10
+
+
+async def test_a_sweep_asks_for_what_is_left_of_many_logs_at_the_cost_of_what_it_shows(
+    database: Database, caught: SentCommands, explain: Explainer, long: Session
+) -> None:
+    clean = {uuid4(): AFTER_ALL_SEQS for _ in range(19)}
+    reads = Reads(database)
+    await reads.confirm()
+    caught.take()
+
+    entries = Entries(database[HISTORY], reads)
+    left = await entries.with_some_before(clean | {long.id: LOG_LENGTH})
+
+    plan = explain.one(caught.take(), HISTORY)
+    assert left == {long.id}
+    assert {"_id_"} == plan.indexes
+    assert plan.keys_examined <= 2 * 20
 
 
 async def test_a_key_costs_one_look(

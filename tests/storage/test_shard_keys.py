@@ -16,6 +16,7 @@ from service.storage.mongo import MongoSessionStore
 from service.storage.users import MongoUserStore
 from tests.contract.building import (
     ALICE,
+    BOB,
     keyed,
     log_interrupted_before_move,
     mark_deleted,
@@ -65,8 +66,11 @@ async def rows(
     made = await open_session(store, "abc"), await open_session(store, "abc")
     await store.append(ALICE, made[0].id, keyed("k"))
     one, two = [await store.get(ALICE, session.id) for session in made]
+    gone, emptied = [await open_session(store, "a", user_id="bob") for _ in range(2)]
+    await store.delete(BOB, gone.id)
+    await store.update(BOB, emptied.id, lambda head: head.model_copy(update={"start": 2}))
     users = MongoUserStore(database)
-    # Before its first read a store settles the election: not so on a sharded cluster.
+    # With its first read a store confirms the election: not so on a sharded cluster.
     await users.count(ALICE)
     rows: list[tuple[str, ...]] = []
     for call, make in calls(store, users, one, two).items():
