@@ -175,6 +175,8 @@ def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
         "connectTimeoutMS": 2000,
         "heartbeatFrequencyMS": 5000,
         "maxPoolSize": settings.mongo_max_pool,
+        # What only a burst needed, or what waited for a new primary, does not stay open for ever.
+        "maxIdleTimeMS": 30_000,
         **extra,
     }
     client: Client = _client_class(settings)(mongo_url, **options)

@@ -100,11 +100,11 @@ async def _spread(times: int, load: Load, scene: Scene) -> AsyncIterator[int]:
 
 
 class _Progress:
-    """How many appends of a running load have ended."""
+    """How many appends of the load that begins now have ended."""
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._seen = 0
+        self._seen = len(history.operations)
         self._appends = 0
 
     @property
