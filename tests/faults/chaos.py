@@ -13,11 +13,9 @@ import subprocess
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
 from tempfile import mkdtemp
-from typing import NamedTuple
 
 import click
 
@@ -28,18 +26,6 @@ from tests.faults.rig.rig import rig_on
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 MAX_SEED = 10**6
-
-
-class Lane(NamedTuple):
-    """Faults that are injected one after the other, into a replica set of their own."""
-
-    names: tuple[str, ...]
-    election_timeout_ms: int = 1000
-
-
-# Who mostly waits, for a member to thaw, leaves the machine to another lane. There the primary must
-# not fall because the machine is busy. All others go alone.
-LANES = (Lane(("frozen_primary",)), Lane(("deletes", "bad_clients"), election_timeout_ms=5000))
 
 
 @click.command()
@@ -53,73 +39,27 @@ def main(name: str | None, seed: int | None, soak_min: int | None, *, short: boo
     if soak_min:
         chosen = [soak_for(soak_min)]
     seed = SystemRandom().randrange(MAX_SEED) if seed is None else seed
+    results = asyncio.run(_run(chosen, seed, _commit(), short=short))
+    sys.exit(not all(result.holds for result in results))
+
+
+async def _run(faults: list[Fault], seed: int, commit: str, *, short: bool) -> list[Result]:
+    results: list[Result] = []
     folder = Path(mkdtemp(prefix="session-faults-"))
-    run = _Run(chosen, seed, short, _commit(), folder)
-    asyncio.run(run.all())
-    if not all(result.holds for result in run.results):
-        # Logs, data and kept histories are there to be looked at.
-        sys.exit(1)
-    shutil.rmtree(folder)
-
-
-@dataclass
-class _Run:
-    """The faults of one call: their results so far, and where they are written."""
-
-    faults: list[Fault]
-    seed: int
-    short: bool
-    commit: str
-    folder: Path
-    results: list[Result] = field(default_factory=list)
-    begun_s: float = field(default_factory=time.monotonic)
-
-    async def all(self) -> None:
-        beside_others = {name for lane in LANES for name in lane.names}
-        others = Lane(tuple(f.name for f in self.faults if f.name not in beside_others))
-        for lanes in (LANES, (others,)):
-            await asyncio.gather(*map(self._in_turn, lanes))
-
-    async def _in_turn(self, lane: Lane) -> None:
-        faults = [fault for fault in self.faults if fault.name in lane.names]
-        if not faults:
-            return
-        folder = self.folder / f"from_{faults[0].name}"
-        timeout_ms = lane.election_timeout_ms
-        async with replica_set(folder, election_timeout_ms=timeout_ms) as replicas:
-            for fault in faults:
-                self._keep(await injected(fault, self.seed, replicas, folder, short=self.short))
-
-    def _keep(self, result: Result) -> None:
-        """Show and write it at once: an hour is long, and what was measured stays."""
-        self.results.append(result)
-        click.echo(str(result))
-        if len(self.faults) > 1:
-            RESULTS.write_text(self._report())
-        elif not self.short:
-            result.notes.append(f"run alone, at commit {self.commit}")
-            RESULTS.write_text(with_run_alone(RESULTS.read_text(), result))
-
-    def _report(self) -> str:
-        profile = "short" if self.short else "long"
-        load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-        took_min = (time.monotonic() - self.begun_s) / 60
-        made = (
-            f"Made by `make chaos`: {profile} profile, commit {self.commit}, {took_min:.0f} "
-            f"minutes, {os.cpu_count()} cores, load average {load}. One fault again: "
-            "`make chaos FAULT=<fault> SEED=<seed>`."
-        )
-        results = sorted(self.results, key=lambda result: list(FAULTS).index(result.fault))
-        lines = [
-            "# What the faults have shown",
-            "",
-            made,
-            "",
-            table(results),
-            "",
-            *notes(results),
-        ]
-        return "\n".join(lines).rstrip() + "\n"
+    async with replica_set(folder) as replicas:
+        for fault in faults:
+            results.append(await injected(fault, seed, replicas, folder, short=short))
+            click.echo(str(results[-1]))
+            # After each: an hour is long, and what was measured stays.
+            if len(faults) > 1:
+                RESULTS.write_text(_report(results, commit, short=short))
+            elif not short:
+                results[0].notes.append(f"run alone, at commit {commit}")
+                RESULTS.write_text(with_run_alone(RESULTS.read_text(), results[0]))
+    if all(result.holds for result in results):
+        # Else logs, data and kept histories are there to be looked at.
+        shutil.rmtree(folder)
+    return results
 
 
 async def injected(
@@ -153,6 +93,27 @@ def _git(*arguments: str) -> str:
     return subprocess.run(
         ["git", *arguments], capture_output=True, text=True, check=False
     ).stdout.strip()
+
+
+def _report(results: list[Result], commit: str, *, short: bool) -> str:
+    profile = "short" if short else "long"
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    took_min = sum(result.took_s for result in results) / 60
+    made = (
+        f"Made by `make chaos`: {profile} profile, commit {commit}, {took_min:.0f} minutes, "
+        f"{os.cpu_count()} cores, load average {load}. One fault again: "
+        "`make chaos FAULT=<fault> SEED=<seed>`."
+    )
+    lines = [
+        "# What the faults have shown",
+        "",
+        made,
+        "",
+        table(results),
+        "",
+        *notes(results),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 if __name__ == "__main__":
