@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from bench.contenders import ROOT
 from bench.load import LoadFailed
 from bench.stored import WrongData
-from service.storage.embedded import EmbeddedMongo
+from service.devdb.embedded import EmbeddedMongo
 
 
 def on_embedded_mongo(measure: Callable[[str, Path], None]) -> None:

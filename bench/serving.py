@@ -6,7 +6,7 @@ import sys
 import uvicorn
 from starlette.applications import Starlette
 
-from config.garbage import collect_rarely
+from service.run.garbage import collect_rarely
 
 POOL_SIZE = 50
 

@@ -102,19 +102,11 @@ class Settings(BaseSettings):
         (),
         description="Networks (CIDR, comma-separated) whose X-Forwarded-For is believed.",
     )
-    native_requests_per_minute: RequestsPerMinute | None = Field(
-        None,
-        description="Requests a minute the native API takes from one IP address, and with one "
-        "token. Unset: any number.",
-    )
-    pyspur_requests_per_minute: RequestsPerMinute | None = Field(
-        None, description="The same for the PySpur API. Unset: any number."
-    )
-    julep_requests_per_minute: RequestsPerMinute | None = Field(
-        None, description="The same for the Julep API. Unset: any number."
-    )
-    keyed_requests_per_minute: RequestsPerMinute = Field(
-        60, description="The same for the keyed API, which always has a limit."
+    requests_per_minute: Annotated[dict[str, RequestsPerMinute], NoDecode] = Field(
+        {},
+        description="Requests a minute that a dialect accepts from one IP address, and with one "
+        "token: `native=600,keyed=60`. A dialect that is not named has its default: 60 for "
+        "`keyed`, any number for the others.",
     )
     rate_limit_store: Literal["memory", "mongodb"] = Field(
         "memory",
@@ -227,6 +219,16 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
+    @field_validator("requests_per_minute", mode="before")
+    @classmethod
+    def _by_dialect(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.partition("=") for pair in value.replace(",", " ").split()]
+        if not all(name and number.isdecimal() for name, _, number in pairs):
+            raise ValueError("Write a number for each dialect, like native=600,keyed=60.")
+        return {name: int(number) for name, _, number in pairs}
+
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -260,16 +262,6 @@ class Settings(BaseSettings):
                 "leaves must outlast appends under way."
             )
         return self
-
-    @property
-    def requests_per_minute(self) -> dict[str, int | None]:
-        """Return the rate limit of each dialect; None is no limit."""
-        return {
-            "native": self.native_requests_per_minute,
-            "pyspur": self.pyspur_requests_per_minute,
-            "keyed": self.keyed_requests_per_minute,
-            "julep": self.julep_requests_per_minute,
-        }
 
     @property
     def append_deadline_s(self) -> float:

@@ -1,158 +1,225 @@
 """The only file that knows all the parts. It puts them together, opens and closes them."""
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import orjson
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.types import Receive, Scope, Send
 
 from config.settings import Settings
-from service.api.cors import cross_origin
-from service.api.deadlines import Deadlines
-from service.api.docs_page import page
-from service.api.fallbacks import Fallbacks
-from service.api.headers import StandardHeaders
-from service.api.in_flight import InFlight, InFlightCap
-from service.api.middleware import Measured
-from service.api.rate_limits import Counts, rate_limits
-from service.api.request_log import RequestLog
-from service.api.shedding import Shedding
-from service.api.stopping import LastAnswers
-from service.api.windows import EncodedWindows
+from service.api import ops
+from service.api.dialects import ALL
+from service.api.kit.deadlines import Deadlines
+from service.api.kit.dialect import Dialect
+from service.api.kit.dispatch import Dispatch
+from service.api.kit.parts import Parts, UseCases
+from service.api.kit.rate_limits import RateLimits
+from service.api.kit.router import Router, Routing
+from service.api.kit.window_cache import EncodedWindows
+from service.api.openapi.docs_page import page
+from service.api.openapi.document import document
 from service.auth.configured import authenticator_for
+from service.auth.errors import ConfigurationError
 from service.databases import open_database, store_in
-from service.descriptions import description
-from service.domain.chat import Chat
+from service.domain.chat.chat import Chat
 from service.domain.keys import Keys
 from service.domain.ports import ChatModel
 from service.domain.sessions import Sessions
 from service.domain.users import Users
+from service.edge.cors import cross_origin
+from service.edge.draining import LastResponses
+from service.edge.headers import StandardHeaders
+from service.edge.in_flight import InFlight, InFlightCap
+from service.edge.request_log import RequestLog
+from service.edge.request_metrics import Measured
+from service.edge.shedding import Shedding
 from service.llm.configured import model_for
 from service.llm.templates import SandboxedTemplates
+from service.observability.configured import observer_for
 from service.observability.health import Readiness
-from service.observability.logs import write_logs
-from service.observability.observer import Observer, observer_for
+from service.observability.metrics import exposition
 from service.observability.watching import (
     MeasuredModel,
     Sampler,
     count_key_set,
 )
-from service.routes import DIALECT_OF_PATH, routes
-from service.server import Server, server_config
 from service.storage.driver import Database
+from service.storage.rate_counts import RateCounts
 from service.storage.users import MongoUserStore
 from service.upkeep import background, upkeep
 
 
-def create_app(
-    settings: Settings, *, demo: bool = False, metrics_folder: Path | None = None
-) -> Starlette:
-    """Return the service as an ASGI application; its lifespan opens and closes the parts.
+class SessionService:
+    """The service as an ASGI application; its lifespan opens and closes the parts.
 
-    With `demo`, chats without a configured model get answers that say they are none.
+    With `demo`, chats without a configured model get responses that say they are none.
     Processes that share a `metrics_folder` show the metrics of all.
+
+    Raises:
+        ConfigurationError: a setting makes the service unsafe or impossible to run.
+        TracingNotInstalled: traces are wanted, and their library is missing.
     """
-    readiness, observer, counts = Readiness(), observer_for(settings), Counts()
-    in_flight = InFlight(settings.max_requests_in_flight)
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        demo: bool = False,
+        metrics_folder: Path | None = None,
+        dialects: Sequence[Dialect] = ALL,
+    ) -> None:
+        self.settings = settings
+        self.readiness = Readiness()
+        self._dialects = [*dialects, ops.DIALECT]
+        self.router = Router(self._dialects)
+        self._demo = demo
+        self._observer = observer_for(settings)
+        self._counts = RateCounts()
+        in_flight = InFlight(settings.max_requests_in_flight)
+        self.shedding = Shedding(in_flight, self.readiness, self.router)
+        limits = rate_limits(settings, self._dialects, self._counts)
+        self._starlette = self._application(in_flight, limits)
+        self.parts = self._starlette.state.parts = self._parts(in_flight, limits, metrics_folder)
+        # Outside of all of Starlette's own, so that responses to our mistakes pass here, too.
+        self._stack = StandardHeaders(
+            LastResponses(RequestLog(self._starlette), self.readiness, self.router)
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._stack(scope, receive, send)
+
+    @property
+    def use_cases(self) -> UseCases:
+        """What the endpoints call, while the lifespan lasts."""
+        found: UseCases = self._starlette.state.use_cases
+        return found
+
+    @use_cases.setter
+    def use_cases(self, use_cases: UseCases) -> None:
+        self._starlette.state.use_cases = use_cases
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Open the parts; at the end, let what is in flight come to its end, and close them."""
+        settings = self.settings
         async with (
-            aclosing(observer),
-            open_database(settings, *observer.drivers) as database,
-            _counting(counts, settings),
-            model_for(settings, demo=demo) as model,
-            _parts_on(database, model, observer, app),
+            aclosing(self._observer),
+            open_database(settings, *self._observer.drivers) as database,
+            _counting(self._counts, settings),
+            model_for(settings, demo=self._demo) as model,
+            self._open_on(database, model),
         ):
             yield
 
-    limits = rate_limits(settings.requests_per_minute, counts, settings.trusted_proxies)
-    app = Starlette(
-        routes=routes(limits),
-        lifespan=lifespan,
-        middleware=[
-            Middleware(Measured, dialects=DIALECT_OF_PATH),
-            *observer.middleware,
-            *cross_origin(settings.cors_origins),
-            Middleware(InFlightCap, in_flight=in_flight),
-        ],
-        exception_handlers=Fallbacks(DIALECT_OF_PATH).handlers,
-    )
-    app.router.redirect_slashes = False
-    app.state.settings = settings
-    app.state.readiness = readiness
-    app.state.deadlines = Deadlines(settings.request_deadline_s, in_flight.learn)
-    app.state.shedding = Shedding(in_flight, readiness)
-    app.state.metrics_folder = metrics_folder
-    app.state.authenticator = authenticator_for(settings, when_asked=count_key_set)
-    app.state.started_s = time.monotonic()
-    described = description(limits)
-    app.state.openapi, app.state.docs_page = orjson.dumps(described), page(described)
-    # Outside of all of Starlette's own, so that answers to our mistakes pass here, too.
-    app.middleware_stack = StandardHeaders(
-        LastAnswers(RequestLog(app.build_middleware_stack()), readiness)
-    )
-    return app
+    def end_long_responses(self) -> None:
+        """End what waits for a model or a client: the time to stop is over."""
+        self.use_cases.time_is_up.set_result(None)
+
+    def _application(self, in_flight: InFlight, limits: Mapping[str, RateLimits]) -> Starlette:
+        dispatch = Dispatch(self.router, limits)
+        return Starlette(
+            routes=[dispatch],
+            lifespan=lambda _: self.lifespan(),
+            middleware=[
+                Middleware(Routing, router=self.router),
+                Middleware(Measured),
+                *self._observer.middleware,
+                *cross_origin(self.settings.cors_origins),
+                Middleware(InFlightCap, in_flight=in_flight, router=self.router),
+            ],
+            exception_handlers={Exception: dispatch.unexpected},
+        )
+
+    def _parts(
+        self,
+        in_flight: InFlight,
+        limits: Mapping[str, RateLimits],
+        metrics_folder: Path | None,
+    ) -> Parts:
+        settings = self.settings
+        described = document(self._dialects, limits)
+        has_own_port = settings.metrics_port is not None
+        return Parts(
+            authenticator=authenticator_for(settings, when_asked=count_key_set),
+            deadlines=Deadlines(settings.request_deadline_s, in_flight.learn),
+            readiness=self.readiness,
+            metrics=None if has_own_port else partial(exposition, metrics_folder),
+            max_body_bytes=settings.max_body_bytes,
+            mounts={d.name: [mount or "/" for mount in d.mounts] for d in self._dialects},
+            openapi=orjson.dumps(described),
+            docs_page=page(described),
+            started_s=time.monotonic(),
+        )
+
+    @asynccontextmanager
+    async def _open_on(self, database: Database, model: ChatModel | None) -> AsyncIterator[None]:
+        settings, observer = self.settings, self._observer
+        store = store_in(database, settings, watch=observer.batch)
+        sessions = observer.use_cases(Sessions(store))
+        chat = Chat(
+            sessions,
+            MeasuredModel(model) if model else None,
+            SandboxedTemplates(),
+            searches=settings.text_search,
+        )
+        windows = EncodedWindows(
+            sessions, max_bytes=settings.window_cache_bytes, max_age_s=settings.delete_grace_s
+        )
+        self.use_cases = UseCases(
+            sessions=sessions,
+            keys=observer.use_cases(Keys(sessions, store)),
+            chat=observer.use_cases(chat),
+            users=observer.use_cases(Users(MongoUserStore(database), store)),
+            windows=windows,
+            time_is_up=asyncio.get_running_loop().create_future(),
+        )
+        async with (
+            upkeep(store, settings),
+            background(self.readiness.watch(store)),
+            background(self.parts.deadlines.watch()),
+            background(Sampler(store, windows, self.readiness).run()),
+        ):
+            await self.readiness.check(store)
+            yield
+            await chat.close()
+            await store.close()
+
+
+def rate_limits(
+    settings: Settings, dialects: Sequence[Dialect], counts: RateCounts
+) -> dict[str, RateLimits]:
+    """Return the limits of the dialects that have one, by a setting or by default.
+
+    Raises:
+        ConfigurationError: a setting names a dialect that does not exist.
+    """
+    given = settings.requests_per_minute
+    names = [dialect.name for dialect in dialects]
+    for name in given:
+        if name not in names:
+            raise ConfigurationError(
+                "SESSIONS_REQUESTS_PER_MINUTE",
+                f"there is no dialect '{name}'; the dialects are {', '.join(names)}.",
+            )
+    numbers = {d.name: given.get(d.name, d.requests_per_minute) for d in dialects}
+    return {
+        name: RateLimits(name, number, counts, settings.trusted_proxies)
+        for name, number in numbers.items()
+        if number is not None
+    }
 
 
 @asynccontextmanager
-async def _parts_on(
-    database: Database, model: ChatModel | None, observer: Observer, app: Starlette
-) -> AsyncIterator[None]:
-    """Give the application its use cases; at the end, let what is under way come to its end."""
-    settings, readiness = app.state.settings, app.state.readiness
-    store = store_in(database, settings, watch=observer.batch)
-    app.state.sessions = sessions = observer.use_cases(Sessions(store))
-    app.state.keys = observer.use_cases(Keys(sessions, store))
-    app.state.windows = windows = EncodedWindows(
-        sessions, max_bytes=settings.window_cache_bytes, max_age_s=settings.delete_grace_s
-    )
-    chat = Chat(
-        sessions,
-        MeasuredModel(model) if model else None,
-        SandboxedTemplates(),
-        searches=settings.text_search,
-    )
-    app.state.chat = observer.use_cases(chat)
-    app.state.users = observer.use_cases(Users(MongoUserStore(database), store))
-    app.state.time_is_up = asyncio.get_running_loop().create_future()
-    async with (
-        upkeep(store, settings),
-        background(readiness.watch(store)),
-        background(app.state.deadlines.watch()),
-        background(Sampler(store, windows, readiness).run()),
-    ):
-        await readiness.check(store)
-        yield
-        await chat.close()
-        await store.close()
-
-
-@asynccontextmanager
-async def _counting(counts: Counts, settings: Settings) -> AsyncIterator[None]:
+async def _counting(counts: RateCounts, settings: Settings) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         if settings.rate_limit_store == "mongodb" and settings.mongo_url:
             url = settings.mongo_url.get_secret_value()
             shared = counts.shared(url, settings.mongo_database, settings.mongo_timeout_s)
             await stack.enter_async_context(shared)
         yield
-
-
-async def serve_on(
-    listener: socket.socket,
-    settings: Settings,
-    *,
-    when_listening: Callable[[], None],
-    demo: bool = False,
-    metrics_folder: Path | None = None,
-) -> None:
-    """Serve until a signal says to stop, and the requests under way have ended."""
-    write_logs(settings.log_level)
-    app = create_app(settings, demo=demo, metrics_folder=metrics_folder)
-    server = Server(server_config(app, settings), listener, when_listening, app)
-    await server.serve()

@@ -6,14 +6,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pydantic import SecretStr
 
 from config.settings import Settings
+from service.devdb.embedded import EmbeddedMongo, running_url
+from service.devdb.mongod import EmbeddedMongoError
+from service.signals import DriverWatcher, WatchBatch, unwatched
 from service.storage import driver
 from service.storage.driver import Database
-from service.storage.embedded import EmbeddedMongo, running_url
 from service.storage.mongo import MongoSessionStore
-from service.storage.mongod import EmbeddedMongoError
 from service.storage.url import UnusableUrl, usable
 from service.storage.users import MongoUserStore
-from service.storage.watching import Commands, Connections, DriverWatcher, WatchBatch, unwatched
+from service.storage.watching import Commands, Connections
 
 
 class NoDatabase(Exception):

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from config.settings import Settings, give_motor_workers
-from service.storage.embedded import EmbeddedMongo
+from service.devdb.embedded import EmbeddedMongo
 
 # mongomock-motor imports Motor, which sizes its thread pool then: before any driver is chosen.
 give_motor_workers(Settings(_env_file=None).mongo_max_pool)

@@ -2,51 +2,52 @@
 
 import ast
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+from service.api.dialects import ALL
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(p for top in ("service", "config") for p in (ROOT / top).rglob("*.py"))
 
-# Which of our own packages a package may import, beside itself.
+# Which of our own packages a package may import, in addition to itself.
 MAY_IMPORT = {
     "config": set(),
+    "service.signals": set(),
     "service.domain": set(),
-    "service.storage": {"service.domain", "config"},
-    "service.auth": {"service.domain", "config"},
-    "service.llm": {"service.domain", "config"},
-    "service.observability": {"service.domain", "config"},
-    "service.api": {"service.domain", "service.auth", "service.observability"},
-    "service.cli": {
-        *("config", "service.domain", "service.auth", "service.observability"),
-        *("service.conversation_files", "service.databases"),
-        *("service.supervisor", "service.workers"),
-    },
-    "service.conversation_files": {"config", "service.databases", "service.domain"},
-    "service.databases": {"config", "service.storage"},
-    "service.supervisor": set(),
-    "service.accepting": set(),
-    "service.server": {"config", "service.accepting", "service.api"},
-    "service.routes": {"service.api"},
+    "service.devdb": set(),
+    "service.storage": {"config", "service.domain", "service.signals"},
+    "service.auth": {"config", "service.domain"},
+    "service.llm": {"config", "service.domain"},
+    "service.observability": {"config", "service.domain", "service.signals"},
+    "service.api": {"service.auth", "service.domain", "service.observability", "service.signals"},
+    "service.edge": {"service.api", "service.domain", "service.observability", "service.signals"},
+    "service.databases": {"config", "service.devdb", "service.signals", "service.storage"},
     "service.upkeep": {"config", "service.domain", "service.observability", "service.storage"},
-    "service.descriptions": {"service", "service.api", "service.domain", "service.routes"},
+    "service.run": {"config", "service.app", "service.edge", "service.observability"},
+    "service.cli": {
+        *("config", "service.auth", "service.databases", "service.domain"),
+        *("service.observability", "service.run"),
+    },
 }
-MAY_IMPORT_ALL = {"service.app", "service.workers"}
-MAY_IMPORT_APP = {"service.cli", "service.__main__", "service.workers"}
+# The composition root.
+MAY_IMPORT_ALL = {"service.app"}
+MAY_IMPORT_APP = {"service.run.server", "service.run.workers"}
 
 # Where a library, or a part of the standard library, may be imported.
 HOMES = {
     "motor": ("service.storage",),
-    "pymongo": ("service.storage",),
+    "pymongo": ("service.storage", "service.devdb.mongod"),
     "bson": ("service.storage",),
     "jose": ("service.auth",),
     "httpx2": ("service.auth", "service.llm"),
     "openai": ("service.llm.openai_model",),
     "jinja2": ("service.llm.templates",),
-    "limits": ("service.api.rate_limits",),
-    "click": ("service.cli", "service.conversation_files"),
-    "uvicorn": ("service.cli", "service.server", "service.api.protocol"),
+    "limits": ("service.storage.rate_counts",),
+    "click": ("service.cli",),
+    "uvicorn": ("service.cli.main", "service.run.server", "service.edge.protocol"),
     "pydantic_settings": ("config",),
 }
 DOMAIN_LIBRARIES = {"pydantic"}
@@ -132,12 +133,16 @@ def test_only_the_command_line_imports_the_app() -> None:
 
 
 def dialect_of(module: str) -> str:
-    """Return the dialect: that of julep_chat is julep."""
-    return module.removeprefix("service.api.dialects.").split(".")[0].split("_")[0]
+    """Return the folder of the dialect."""
+    return module.removeprefix("service.api.dialects.").split(".")[0]
 
 
 def test_dialects_do_not_import_each_other() -> None:
-    dialects = [p for p in SOURCES if is_in(module_name(p), "service.api.dialects")]
+    dialects = [
+        path
+        for path in SOURCES
+        if is_in(module_name(path), "service.api.dialects.") or "/dialects/" in str(path.parent)
+    ]
 
     crossings = {
         (module_name(path), imported)
@@ -147,4 +152,32 @@ def test_dialects_do_not_import_each_other() -> None:
         and dialect_of(imported) != dialect_of(module_name(path))
     }
 
+    assert dialects
     assert crossings == set()
+
+
+def test_nothing_but_the_list_of_dialects_knows_one_by_name() -> None:
+    names = [dialect.name for dialect in ALL]
+
+    knowing = {
+        module_name(path)
+        for path in SOURCES
+        for imported in imports_of(path)
+        for name in names
+        if is_in(imported, f"service.api.dialects.{name}")
+        and not is_in(module_name(path), f"service.api.dialects.{name}")
+    }
+
+    assert knowing == {"service.api.dialects"}
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    modules = {module_name(path): imports_of(path) for path in SOURCES}
+
+    graph = {
+        name: {i for i in imports if i in modules and i != name}
+        for name, imports in modules.items()
+    }
+
+    # Raises a CycleError that names the circle.
+    assert len(list(TopologicalSorter(graph).static_order())) == len(modules)

@@ -21,7 +21,7 @@ def variables() -> dict[str, tuple[str, str]]:
     """Return each variable with its default, as it is written, and its description."""
     return {
         f"SESSIONS_{name.upper()}": (
-            "" if field.default in (None, ()) else str(field.default),
+            "" if field.default in (None, (), {}) else str(field.default),
             field.description or "",
         )
         for name, field in Settings.model_fields.items()

@@ -1,20 +1,23 @@
-"""What those who run the service ask it; open to everybody, and about nobody."""
+"""What operators and newcomers look at: health, metrics, description. Open to everybody."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import orjson
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
+from typing_extensions import TypedDict
 
 import service
-from service.observability.health import Readiness
-from service.observability.metrics import CONTENT_TYPE, exposition
+from service.api.kit.dialect import Dialect, Refusal
+from service.api.kit.dispatch import NOT_FOUND
+from service.api.kit.endpoint import Endpoints
+from service.api.kit.errors import headers_of, status_of
+from service.api.kit.parts import parts
+from service.api.openapi.docs_page import HEADERS
+from service.domain.errors import DomainError
+from service.observability.metrics import CONTENT_TYPE
 
-DIALECTS = {
-    "native": ["/", "/sessions"],
-    "pyspur": ["/session/", "/api/session/"],
-    "keyed": ["/api/v1"],
-    "julep": ["/sessions"],
-}
 LINKS = {
     "docs": "/docs",
     "openapi": "/openapi.json",
@@ -23,30 +26,134 @@ LINKS = {
 }
 
 
-async def about(_: Request) -> Response:
-    about_service = {"name": "session-service", "version": service.__version__}
-    return _reply(about_service | {"dialects": DIALECTS, "links": LINKS})
+class Failure(TypedDict):
+    message: str
+    error: str
+    code: str
 
 
+class About(TypedDict):
+    name: str
+    version: str
+    dialects: dict[str, list[str]]
+    links: dict[str, str]
+
+
+class Health(TypedDict):
+    status: Literal["ok"]
+
+
+class Alive(TypedDict):
+    status: Literal["alive"]
+
+
+class Readiness(TypedDict):
+    status: Literal["ready", "not ready"]
+    failed: list[str]
+
+
+ops = Endpoints()
+
+
+@ops("GET", "/", "Describe this service.", returns=About, open=True)
+async def about(request: Request) -> Response:
+    view = About(
+        name="session-service",
+        version=service.__version__,
+        dialects=parts(request).mounts,
+        links=LINKS,
+    )
+    return _reply(view)
+
+
+@ops(
+    "GET",
+    "/health",
+    "Say that the service responds.",
+    returns=Health,
+    open=True,
+    always_answered=True,
+)
+async def health(_: Request) -> Response:
+    return _reply(Health(status="ok"))
+
+
+@ops(
+    "GET",
+    "/livez",
+    "Say that this process responds.",
+    returns=Alive,
+    open=True,
+    always_answered=True,
+)
 async def live(_: Request) -> Response:
-    """Say that this process answers; what it needs besides is the business of `ready`."""
-    return _reply({"status": "alive"})
+    """Say that this process responds; what it needs besides is the business of `ready`."""
+    return _reply(Alive(status="alive"))
 
 
+@ops(
+    "GET",
+    "/readyz",
+    "Say whether requests can be served.",
+    returns=Readiness,
+    open=True,
+    always_answered=True,
+)
 async def ready(request: Request) -> Response:
-    readiness: Readiness = request.app.state.readiness
-    failed = readiness.failed()
+    failed = parts(request).readiness.failed()
     if failed:
-        return _reply({"status": "not ready", "failed": failed}, 503)
-    return _reply({"status": "ready", "failed": []})
+        return _reply(Readiness(status="not ready", failed=failed), 503)
+    return _reply(Readiness(status="ready", failed=[]))
 
 
+@ops(
+    "GET",
+    "/metrics",
+    "Return the metrics.",
+    media_type="text/plain",
+    refuses=frozenset({404}),
+    open=True,
+    always_answered=True,
+)
 async def metrics(request: Request) -> Response:
-    """Show the metrics, unless they have a port of their own."""
-    if request.app.state.settings.metrics_port is not None:
-        raise HTTPException(404)
-    return Response(exposition(request.app.state.metrics_folder), media_type=CONTENT_TYPE)
+    """Return the metrics, unless they have a port of their own."""
+    exposition = parts(request).metrics
+    if exposition is None:
+        return _reply(refusal_view(NOT_FOUND), NOT_FOUND.status)
+    return Response(exposition(), media_type=CONTENT_TYPE)
 
 
-def _reply(content: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json")
+@ops("GET", "/openapi.json", "Return this document.", returns=dict[str, Any], open=True)
+async def openapi(request: Request) -> Response:
+    return Response(parts(request).openapi, media_type="application/json")
+
+
+@ops("GET", "/docs", "Show this document as a page.", media_type="text/html", open=True)
+async def docs(request: Request) -> Response:
+    return HTMLResponse(parts(request).docs_page, headers=HEADERS)
+
+
+def render(error: DomainError) -> Response:
+    status = status_of(error)
+    view = Failure(message="Request failed.", error=str(error), code=error.code)
+    return _reply(view, status, headers_of(error))
+
+
+def refusal_view(refusal: Refusal) -> dict[str, Any]:
+    return {"message": refusal.status.phrase, "error": refusal.advice, "code": refusal.code}
+
+
+def _reply(
+    content: Mapping[str, Any], status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(orjson.dumps(content), status, headers, media_type="application/json")
+
+
+DIALECT = Dialect(
+    name="ops",
+    endpoints=ops.rows,
+    render_error=render,
+    refusal=refusal_view,
+    failure=Failure,
+    invalid_status=400,
+)

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from service.domain.errors import StoreUnavailable, Unauthenticated
+from service.domain.errors import DomainError, Unauthenticated
 
 
 class ConfigurationError(ValueError):
@@ -12,14 +12,17 @@ class ConfigurationError(ValueError):
         super().__init__(f"{variable}: {problem}")
 
 
-class KeysUnavailable(StoreUnavailable):
+class KeysUnavailable(DomainError):
     """The issuer of the tokens gives no keys, and none are left from before."""
 
     code = "keys_unavailable"
     retry_after_s = 5
 
     def __init__(self) -> None:
-        super().__init__("The keys that tokens are checked with cannot be fetched.")
+        super().__init__(
+            "The keys that tokens are verified with cannot be fetched; nothing was changed. "
+            f"Try again in {self.retry_after_s} seconds."
+        )
 
 
 class Reason(StrEnum):

@@ -54,7 +54,7 @@ class Action(StrEnum):
     READ = "read sessions"
     CHANGE = "change sessions"
     LIST = "list sessions"
-    PROFILE = "keep profiles"
+    PROFILE = "manage profiles"
 
 
 def decide(
@@ -71,8 +71,9 @@ def decide(
     if caller.is_admin:
         return EVERYBODY
     if user_id is not None and user_id != caller.user_id:
+        slash = " That user id ends in a slash." if user_id.endswith("/") else ""
         raise Forbidden(
-            f"You may only {action} of your own: user '{caller.user_id}', not '{user_id}'."
+            f"You can only {action} of your own ('{caller.user_id}'), not of '{user_id}'.{slash}"
         )
     if action is Action.READ:
         return Reach(user_id=caller.user_id, agent_ids=caller.agent_ids)

@@ -9,7 +9,15 @@ from uuid import UUID
 
 
 class DomainError(Exception):
+    """What every error says to programs, in addition to its text.
+
+    `retry_after_s` is when the same request can succeed, None where time alone does not help.
+    `may_have_changed` is whether a change may have been made although this was raised.
+    """
+
     code: ClassVar[str]
+    retry_after_s: int | None = None
+    may_have_changed: ClassVar[bool] = False
 
 
 class InvalidInput(DomainError):
@@ -120,6 +128,7 @@ class OutcomeUnknown(StoreUnavailable):
     """The store stopped answering in the middle of a change: it may or may not have happened."""
 
     code = "outcome_unknown"
+    may_have_changed = True
 
     def __init__(self) -> None:
         super().__init__(
@@ -129,15 +138,15 @@ class OutcomeUnknown(StoreUnavailable):
         )
 
 
-class ServiceStopping(OutcomeUnknown):
+class ServiceStopping(DomainError):
     """The process ends before the answer is there; another one can give it."""
 
     code = "service_stopping"
     retry_after_s = 1
+    may_have_changed = True
 
     def __init__(self) -> None:
-        DomainError.__init__(
-            self,
+        super().__init__(
             "This process of the service is stopping and was not done in time. Send it again: with "
             "the same Idempotency-Key it goes on where it was, and nothing is stored twice.",
         )

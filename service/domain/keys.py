@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from service.domain.access import Caller, Reach
-from service.domain.conversation_line import head_text, message_text
 from service.domain.errors import DomainError, InvalidInput, SessionNotFound, StoreUnavailable
 from service.domain.models import NewSession, Selection, Session, utc_now
 from service.domain.ports import SessionStore
 from service.domain.session_key import KeySelection, id_in
 from service.domain.sessions import Sessions
+from service.domain.transfer.conversation_line import head_text, message_text
 from service.domain.window import Window
 
 DEFAULT_AGENT_ID = "default"

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from service.domain.access import Reach
-from service.domain.completion import Completion, Delta, ModelSettings
+from service.domain.chat.completion import Completion, Delta, ModelSettings
 from service.domain.models import (
     JsonObject,
     ListPage,

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from service.domain.completion import Completion, Delta, ToolCallDelta
+from service.domain.chat.completion import Completion, Delta, ToolCallDelta
 from service.domain.errors import InvalidInput, ModelFailed, TooLarge
 from service.domain.models import JsonObject, Message, Role, Usage
 from service.domain.rules import MAX_CONTENT_BYTES, MAX_TOOL_CALLS_BYTES, check_message

@@ -10,7 +10,7 @@ import httpx2
 import openai
 from pydantic import BaseModel, SecretStr
 
-from service.domain.completion import Completion, Delta, ModelSettings
+from service.domain.chat.completion import Completion, Delta, ModelSettings
 from service.domain.errors import ModelFailed, ModelTimeout
 from service.domain.models import NewMessage
 from service.llm.answers import Answer, Chunk, StreamedAnswer

@@ -34,7 +34,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import service
 from service.observability.logs import TRACE_ID
 from service.observability.observer import Observer, Part
-from service.observability.watching import Batch
+from service.signals import Batch, template_in
 
 EXPORT_TIMEOUT_S = 5
 SERVER_ERROR = 500
@@ -192,8 +192,7 @@ def _describe_answer(span: Span, status: int) -> None:
 
 
 def _describe_request(span: Span, scope: Scope) -> None:
-    route = scope.get("route")
-    path = route.path if route else "none"
+    path = template_in(scope) or "none"
     span.update_name(f"{scope['method']} {path}")
     span.set_attribute("http.request.method", scope["method"])
     span.set_attribute("http.route", path)

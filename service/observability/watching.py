@@ -4,11 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from contextvars import Context
 from datetime import datetime
 from typing import Protocol
 
-from service.domain.completion import Completion, Delta, ModelSettings
+from service.domain.chat.completion import Completion, Delta, ModelSettings
 from service.domain.errors import ModelTimeout
 from service.domain.models import NewMessage, Usage
 from service.domain.ports import ChatModel
@@ -31,25 +30,9 @@ from service.observability.metrics import (
     SWEPT,
     TASKS,
 )
+from service.signals import APPEND, Batch
 
 SAMPLE_INTERVAL_S = 1
-APPEND = "append"
-
-
-class Batch(Protocol):
-    """Requests that share calls, as the store tells of them."""
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def messages(self) -> int: ...
-
-    @property
-    def waits_s(self) -> list[float]: ...
-
-    @property
-    def askers(self) -> list[Context]: ...
 
 
 class Queue(Protocol):

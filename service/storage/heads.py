@@ -9,14 +9,14 @@ from pymongo import ReturnDocument, UpdateOne
 from service.domain.access import Reach
 from service.domain.errors import SessionNotFound, StoreUnavailable
 from service.domain.models import Message, Session
+from service.signals import READ_HEADS, WatchBatch, unwatched
 from service.storage import documents
+from service.storage.append.gather import Gatherer, Request, batch_of
 from service.storage.decoded_heads import decoded
 from service.storage.driver import Database, Document, undecoded
 from service.storage.errors import changing
-from service.storage.gather import Gatherer, Request, batch_of
 from service.storage.indexes import SESSIONS
 from service.storage.reads import Reads
-from service.storage.watching import READ_HEADS, WatchBatch, unwatched
 
 MAX_ROUNDS = 100
 MAX_LOADS = 500

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.domain.models import ListPage, Session
+from service.signals import LIST, WatchBatch, unwatched
+from service.storage.append.gather import Gatherer, Request, batch_of
 from service.storage.decoded_heads import decoded
 from service.storage.driver import Database, Document, aggregated, undecoded
-from service.storage.gather import Gatherer, Request, batch_of
 from service.storage.indexes import SESSIONS, list_index
 from service.storage.reads import Reads
-from service.storage.watching import LIST, WatchBatch, unwatched
 
 MAX_REACH = 200
 MAX_BATCH = 50

@@ -19,12 +19,13 @@ from service.domain.errors import (
 from service.domain.models import ListPage, Message, Selection, Session
 from service.domain.session_key import KeySelection, SessionKey
 from service.domain.window import Window, seqs_in
+from service.signals import CREATE, WatchBatch, unwatched
 from service.storage import documents
-from service.storage.append_log import AppendLog
+from service.storage.append.append_log import AppendLog
+from service.storage.append.gather import Gatherer, Request, batch_of
 from service.storage.driver import Database, Document, latest
 from service.storage.entries import AFTER_ALL_SEQS, Entries
 from service.storage.errors import changing, duplicates_in, reading
-from service.storage.gather import Gatherer, Request, batch_of
 from service.storage.heads import Heads
 from service.storage.indexes import (
     HISTORY,
@@ -38,7 +39,6 @@ from service.storage.lists import HeadLists
 from service.storage.reads import Reads
 from service.storage.scanning import scanned
 from service.storage.text_search import TextSearch
-from service.storage.watching import CREATE, WatchBatch, unwatched
 
 READ_ROUNDS = 5
 MAX_CREATES = 100

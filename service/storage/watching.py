@@ -1,9 +1,4 @@
-"""What of the store may be watched, by somebody it knows nothing about."""
-
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from contextvars import Context
-from typing import NamedTuple, Protocol
+"""What the driver reports, passed on to a watcher."""
 
 from pymongo.monitoring import (
     CommandFailedEvent,
@@ -24,37 +19,7 @@ from pymongo.monitoring import (
     PoolReadyEvent,
 )
 
-APPEND, CREATE, READ_HEADS, LIST = "append", "create", "read heads", "list"
-
-
-class Batch(NamedTuple):
-    """Requests of a kind that share calls: how long each waited, and who asked for it.
-
-    `messages` is how many a batch of appends holds, else 0.
-    """
-
-    kind: str
-    messages: int
-    waits_s: list[float]
-    askers: list[Context]
-
-
-# Entered when a batch begins, left when it is done: with the error, if it failed.
-WatchBatch = Callable[[Batch], AbstractContextManager[None]]
-
-
-class DriverWatcher(Protocol):
-    """Is called from the driver's threads; what it raises is only logged."""
-
-    def command_ended(self, name: str, duration_s: float, *, failed: bool) -> None: ...
-
-    def connections_changed(self, *, idle: int = 0, in_use: int = 0) -> None:
-        """Take note of so many more, or fewer, connections in these states."""
-        ...
-
-
-def unwatched(_: Batch) -> AbstractContextManager[None]:
-    return nullcontext()
+from service.signals import DriverWatcher
 
 
 class Commands(CommandListener):

@@ -5,10 +5,9 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
 from config.settings import Settings
-from service.app import create_app
+from service.app import SessionService
 from service.domain.access import ADMIN_SCOPE, AGENT_SCOPE_PREFIX
 from service.llm.scripted import Script
 from tests.api.asking import SECRET, Api
@@ -16,21 +15,21 @@ from tests.scripted import ScriptedModel, scripted_server
 
 
 @pytest.fixture(scope="session")
-async def app(mongo_url: str) -> AsyncIterator[Starlette]:
+async def app(mongo_url: str) -> AsyncIterator[SessionService]:
     settings = Settings(
         _env_file=None,
         mongo_url=mongo_url,
         mongo_database=f"api_{uuid4().hex}",
         jwt_secret=SECRET,
-        keyed_requests_per_minute=1_000_000,
+        requests_per_minute={"keyed": 1_000_000},
     )
-    app = create_app(settings)
-    async with app.router.lifespan_context(app):
+    app = SessionService(settings)
+    async with app.lifespan():
         yield app
 
 
 @pytest.fixture(scope="session")
-async def client(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(app: SessionService) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client
@@ -55,16 +54,16 @@ async def talking(mongo_url: str, scripted: ScriptedModel) -> AsyncIterator[http
         mongo_url=mongo_url,
         mongo_database=f"api_{uuid4().hex}",
         jwt_secret=SECRET,
-        keyed_requests_per_minute=1_000_000,
+        requests_per_minute={"keyed": 1_000_000},
         llm_base_url=scripted.url,
         llm_model="scripted",
         llm_timeout_s=1,
         llm_max_retries=0,
     )
-    app = create_app(settings)
+    app = SessionService(settings)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with (
-        app.router.lifespan_context(app),
+        app.lifespan(),
         httpx2.AsyncClient(transport=transport, base_url="http://service") as client,
     ):
         yield client

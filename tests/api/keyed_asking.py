@@ -8,10 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from config.settings import Settings
-from service.app import create_app
+from service.app import SessionService
 from service.llm.scripted import Script, Step, scripted_model
 from tests.api.asking import SECRET, Api
 
@@ -52,7 +52,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: Starlette) -> AsyncIterator[str]:
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
     """Serve the application as the service does, on a free port of this machine."""
     config = uvicorn.Config(
         app,
@@ -84,14 +84,14 @@ async def talking_service(mongo_url: str, script: Script) -> AsyncIterator[str]:
             mongo_url=mongo_url,
             mongo_database=f"api_{uuid4().hex}",
             jwt_secret=SECRET,
-            keyed_requests_per_minute=1_000_000,
+            requests_per_minute={"keyed": 1_000_000},
             llm_base_url=f"{model_url}/v1",
             llm_model="scripted",
             llm_timeout_s=1,
             llm_max_retries=0,
         )
-        app = create_app(settings)
-        async with app.router.lifespan_context(app), listening(app) as url:
+        app = SessionService(settings)
+        async with app.lifespan(), listening(app) as url:
             yield url
 
 

@@ -4,8 +4,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from starlette.applications import Starlette
 
+from service.app import SessionService
 from service.domain.access import Caller
 from service.domain.models import NewMessage, Role
 from tests.api.asking import Api
@@ -47,10 +47,10 @@ def texts(session: dict[str, Any]) -> list[str]:
     return [message["content"]["content"] for message in session["messages"]]
 
 
-async def fill(app: Starlette, api: Api, session_id: str, count: int) -> None:
+async def fill(app: SessionService, api: Api, session_id: str, count: int) -> None:
     """Append messages that say 0, 1, 2 … to a session."""
     said = [NewMessage(role=Role.USER, content=str(number)) for number in range(count)]
     for first in range(0, count, 1000):
-        await app.state.sessions.append(
+        await app.use_cases.sessions.append(
             Caller(user_id=api.user_id), UUID(session_id), said[first : first + 1000]
         )

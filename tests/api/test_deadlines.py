@@ -7,22 +7,20 @@ from types import SimpleNamespace
 import httpx2
 import pytest
 from pydantic import BaseModel
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from config.settings import Settings
-from service.api.context import DialectEndpoint, Handler
-from service.api.deadlines import CHECK_EVERY_S, Deadlines
-from service.api.errors import headers_of, status_of
-from service.api.hangups import while_connected
-from service.api.path_route import PathRoute
-from service.api.shapes import read_body
-from service.app import create_app
+from service.api.kit.deadlines import CHECK_EVERY_S, Deadlines
+from service.api.kit.disconnects import while_connected
+from service.api.kit.endpoint import Endpoint, Handler
+from service.api.kit.reading import read_body
+from service.app import SessionService
 from service.auth.mint import mint
-from service.domain.errors import DomainError, OutcomeUnknown
+from service.domain.errors import OutcomeUnknown
 from service.upkeep import background
 from tests.api.asking import SECRET
+from tests.throwaway import application, dialect_of
 
 PROMISED_S = 21
 TIME_S = 0.1
@@ -38,10 +36,6 @@ class Letters(BaseModel):
 
 class Anybody:
     async def caller(self, _: str) -> None: ...
-
-
-def _render(error: DomainError) -> Response:
-    return Response(str(error), status_of(error), headers_of(error))
 
 
 class Stuck:
@@ -69,14 +63,16 @@ async def client(deadlines: Deadlines) -> AsyncIterator[httpx2.AsyncClient]:
         "/read_then_stuck": _read_then_stuck,
         "/model": _model,
     }
-    endpoints = {path: DialectEndpoint(handler, _render) for path, handler in handlers.items()}
-    app = Starlette(
-        routes=[PathRoute(path, {"GET": e, "POST": e}) for path, e in endpoints.items()]
+    endpoints = [
+        Endpoint(method, path, handler, "Test.")
+        for path, handler in handlers.items()
+        for method in ("GET", "POST")
+    ]
+    app, _ = application(dialect_of(*endpoints))
+    app.state.parts = SimpleNamespace(
+        max_body_bytes=1000, authenticator=Anybody(), deadlines=deadlines
     )
-    app.state.settings = SimpleNamespace(max_body_bytes=1000)
-    app.state.authenticator = Anybody()
-    app.state.time_is_up = asyncio.get_running_loop().create_future()
-    app.state.deadlines = deadlines
+    app.state.use_cases = SimpleNamespace(time_is_up=asyncio.get_running_loop().create_future())
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client
@@ -187,9 +183,9 @@ async def test_the_service_itself_ends_what_is_stuck(mongo_url: str) -> None:
     settings = Settings(
         _env_file=None, mongo_url=mongo_url, jwt_secret=SECRET, mongo_timeout_s=TIME_S
     )
-    app = create_app(settings)
-    async with app.router.lifespan_context(app):
-        app.state.sessions = Stuck()
+    app = SessionService(settings)
+    async with app.lifespan():
+        app.use_cases = app.use_cases._replace(sessions=Stuck())  # type: ignore[arg-type]
         transport = httpx2.ASGITransport(app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
             token = mint(SECRET, user_id="ann", scopes=(), lifetime_s=60)

@@ -2,9 +2,8 @@
 
 import pytest
 
-from service.api.fallbacks import nearest_dialect
-from service.routes import DIALECT_OF_PATH
 from tests.api.asking import Api
+from tests.rows import ROUTER
 
 ID = "6f1f7c0e-3b52-4c5e-9f0e-0b8a4f3f2a11"
 
@@ -58,4 +57,4 @@ async def test_another_method_is_told_all_methods_of_the_path(alice: Api) -> Non
 def test_the_dialect_of_a_path_is_that_of_the_most_similar_path_in_the_route_table(
     path: str, dialect: str
 ) -> None:
-    assert nearest_dialect(path, DIALECT_OF_PATH) == dialect
+    assert ROUTER.dialect_of(path).name == dialect

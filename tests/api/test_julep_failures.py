@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from config.settings import Settings
-from service.app import create_app
+from service.app import SessionService
 from tests.api.asking import SECRET, UNKNOWN_ID, Api
 from tests.api.julep_asking import NOT_FOUND, make_session
 
@@ -108,11 +108,11 @@ async def test_without_a_database_every_route_is_503_and_says_when_to_try_again(
 ) -> None:
     nowhere = "mongodb://127.0.0.1:1/?directConnection=true"
     settings = Settings(_env_file=None, mongo_url=nowhere, mongo_timeout_s=0.05, jwt_secret=SECRET)
-    app = create_app(settings)
+    app = SessionService(settings)
     transport = httpx2.ASGITransport(app)
 
     async with (
-        app.router.lifespan_context(app),
+        app.lifespan(),
         httpx2.AsyncClient(transport=transport, base_url="http://service") as client,
     ):
         answer = await Api(client, "alice").ask(method, path.format(id=uuid4()), json=body)

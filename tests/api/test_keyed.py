@@ -7,9 +7,9 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
 from service import __version__
+from service.app import SessionService
 from service.domain.access import Caller
 from service.domain.errors import SessionNotFound
 from service.domain.keys import EXPORT_PAGE
@@ -155,7 +155,7 @@ async def test_a_session_without_a_key_is_deleted_by_its_id(alice: Api) -> None:
     assert await listed(alice) == []
 
 
-@pytest.mark.parametrize("path", ["", "nothing", "id:6f1f7c0e-3b52-4c5e-9f0e-0b8a4f3f2a11"])
+@pytest.mark.parametrize("path", ["nothing", "nothing/", "id:6f1f7c0e-3b52-4c5e-9f0e-0b8a4f3f2a11"])
 async def test_deleting_what_is_not_there_is_404(alice: Api, path: str) -> None:
     await alice.create(key="kept")
 
@@ -215,12 +215,12 @@ async def test_an_exported_session_comes_back_the_same_when_it_is_stored_again(
 
 @pytest.mark.parametrize("count", [0, 1, EXPORT_PAGE, 2 * EXPORT_PAGE + 1])
 async def test_an_export_is_whole_however_long_the_log_is(
-    app: Starlette, alice: Api, count: int
+    app: SessionService, alice: Api, count: int
 ) -> None:
     session_id = await alice.create(key="long")
     said = [NewMessage(role=Role.USER, content=str(number)) for number in range(count)]
     if said:
-        await app.state.sessions.append(Caller(user_id=alice.user_id), UUID(session_id), said)
+        await app.use_cases.sessions.append(Caller(user_id=alice.user_id), UUID(session_id), said)
 
     document = (await alice.get(f"{SESSIONS}/long/export")).json()
 
@@ -262,17 +262,17 @@ async def test_exporting_what_is_not_there_is_404(alice: Api) -> None:
 
 
 async def test_an_export_breaks_off_when_the_session_is_emptied_meanwhile(
-    app: Starlette, alice: Api
+    app: SessionService, alice: Api
 ) -> None:
     caller = Caller(user_id=alice.user_id)
     session_id = UUID(await alice.create(key="mine"))
     said = [NewMessage(role=Role.USER, content="x")] * (EXPORT_PAGE + 1)
-    await app.state.sessions.append(caller, session_id, said)
-    session = await app.state.keys.get(caller, "mine")
-    document = app.state.keys.export(caller, session)
+    await app.use_cases.sessions.append(caller, session_id, said)
+    session = await app.use_cases.keys.get(caller, "mine")
+    document = app.use_cases.keys.export(caller, session)
     beginning = [await anext(document), await anext(document)]
 
-    await app.state.sessions.clear(caller, session_id)
+    await app.use_cases.sessions.clear(caller, session_id)
 
     assert len("".join(beginning)) > EXPORT_PAGE
     with pytest.raises(SessionNotFound):

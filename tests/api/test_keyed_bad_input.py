@@ -5,18 +5,15 @@ from typing import Any
 import orjson
 import pytest
 
-from service.api.dialects.keyed import (
-    MAX_AGE_S,
-    MAX_MESSAGE_CHARS,
-    MAX_SHOWN_ERRORS,
-    render,
-)
-from service.api.errors import RateLimited
+from service.api.dialects.keyed.shapes import MAX_AGE_S, MAX_MESSAGE_CHARS
+from service.api.dialects.keyed.views import MAX_SHOWN_ERRORS, render
+from service.api.kit.errors import RateLimited
 from service.domain import errors
 from tests.api.asking import Api
 from tests.api.keyed_asking import SESSIONS, listed
 
 CHATS = ["/api/v1/chat", "/api/v1/chat/stream"]
+CHALLENGE = {"www-authenticate": 'Bearer error="invalid_token", error_description="expired"'}
 JSON = {"Content-Type": "application/json"}
 
 # The body, and what the answer says of it: the field and the type of the problem.
@@ -203,7 +200,7 @@ def test_an_error_has_its_status_and_its_detail(
     [
         (RateLimited(7), {"retry-after": "7", "x-ratelimit-remaining": "0"}),
         (errors.StoreUnavailable(), {"retry-after": "2"}),
-        (errors.Unauthenticated("expired", "Get a new one."), {"www-authenticate": "Bearer"}),
+        (errors.Unauthenticated("expired", "Get a new one."), CHALLENGE),
     ],
     ids=repr,
 )

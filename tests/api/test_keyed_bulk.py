@@ -5,8 +5,8 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from starlette.applications import Starlette
 
+from service.app import SessionService
 from service.domain.keys import MAX_DELETED_AT_ONCE, MAX_LISTED_KEYS
 from service.domain.models import Session, utc_now
 from service.storage import documents
@@ -20,9 +20,9 @@ DAY_S = 24 * 60 * 60
 
 
 @pytest.fixture(scope="module")
-async def database(app: Starlette, mongo_url: str) -> AsyncIterator[Database]:
+async def database(app: SessionService, mongo_url: str) -> AsyncIterator[Database]:
     async with connected("pymongo", mongo_url) as client:
-        yield client[app.state.settings.mongo_database]
+        yield client[app.settings.mongo_database]
 
 
 async def store(database: Database, api: Api, *keys: str | None, age_s: int = 0) -> list[str]:

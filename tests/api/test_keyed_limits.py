@@ -10,8 +10,8 @@ import pytest
 from starlette.requests import Request
 
 from config.settings import Settings
-from service.api.client_address import client_address
-from service.app import create_app
+from service.api.kit.client_address import client_address
+from service.app import SessionService
 from service.auth.mint import mint
 from tests.api.asking import SECRET, Api
 
@@ -34,8 +34,8 @@ class Service:
     """A service of its own, which need not be open: its health asks no database."""
 
     def __init__(self, **settings: Any) -> None:
-        limit = {"keyed_requests_per_minute": LIMIT} | settings
-        self.app = create_app(Settings(_env_file=None, jwt_secret=SECRET, **limit))
+        limit = {"requests_per_minute": {"keyed": LIMIT}} | settings
+        self.app = SessionService(Settings(_env_file=None, jwt_secret=SECRET, **limit))
 
     @asynccontextmanager
     async def asked_from(self, address: str) -> AsyncIterator[httpx2.AsyncClient]:
@@ -61,8 +61,7 @@ def new_token() -> str:
 
 
 async def test_the_limit_is_60_requests_a_minute_unless_told() -> None:
-    settings = Settings(_env_file=None, jwt_secret=SECRET)
-    service = Service(keyed_requests_per_minute=settings.keyed_requests_per_minute)
+    service = Service(requests_per_minute={})
 
     statuses = [(await service.ask(user_id=str(n))).status_code for n in range(61)]
 

@@ -56,7 +56,7 @@ def service_url(mongo_url: str, model_url: str) -> Iterator[str]:
         SESSIONS_MONGO_URL=mongo_url,
         SESSIONS_MONGO_DATABASE=f"api_{uuid4().hex}",
         SESSIONS_JWT_SECRET=SECRET,
-        SESSIONS_KEYED_REQUESTS_PER_MINUTE="100000",
+        SESSIONS_REQUESTS_PER_MINUTE="keyed=100000",
         SESSIONS_LLM_BASE_URL=model_url,
         SESSIONS_LLM_MODEL="scripted",
     ) as service:

@@ -64,6 +64,7 @@ async def test_a_second_session_with_the_same_key_is_409(alice: Api) -> None:
     assert answer.json() == {
         "message": "Failed to create session.",
         "error": "You already have a session with the key 'mine'. Choose another key.",
+        "code": "session_key_taken",
     }
 
 

@@ -128,7 +128,7 @@ async def test_a_bad_create_is_400_and_says_why(alice: Api, query: str) -> None:
     answer = await alice.ask("POST", f"/create?{query}")
 
     assert answer.status_code == 400
-    assert answer.json().keys() == {"message", "error"}
+    assert answer.json().keys() == {"message", "error", "code"}
     assert answer.json()["message"] == FAILURES["create"]
     assert BAD_CREATES[query] in answer.json()["error"]
 
@@ -208,6 +208,7 @@ async def test_a_field_may_reach_its_limit_and_one_byte_more_is_413(
     assert too_large.json() == {
         "message": FAILURES["update"],
         "error": f"{field} is {limit_bytes + 1} bytes long, the limit is {limit_bytes}.",
+        "code": "too_large",
     }
     assert len(await alice.history(session_id)) == 1
 
@@ -300,7 +301,11 @@ async def test_an_unknown_session_is_404_whatever_its_id(
     answer = await alice.ask(method, path + session_id, **options)
 
     assert answer.status_code == 404
-    assert answer.json() == {"message": FAILURES[route], "error": "Session not found."}
+    assert answer.json() == {
+        "message": FAILURES[route],
+        "error": "Session not found.",
+        "code": "session_not_found",
+    }
 
 
 @pytest.mark.parametrize(
@@ -310,7 +315,7 @@ async def test_an_unknown_path_is_404_in_json(alice: Api, path: str) -> None:
     answer = await alice.get(path)
 
     assert answer.status_code == 404
-    assert answer.json().keys() == {"message", "error"}
+    assert answer.json().keys() == {"message", "error", "code"}
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/create"), ("PUT", "/get_all/x")])
@@ -318,5 +323,5 @@ async def test_another_method_is_405_in_json(alice: Api, method: str, path: str)
     answer = await alice.ask(method, path)
 
     assert answer.status_code == 405
-    assert answer.json().keys() == {"message", "error"}
+    assert answer.json().keys() == {"message", "error", "code"}
     assert "allow" in answer.headers

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from config.settings import Settings
-from service.app import create_app
+from service.app import SessionService
 from service.llm.scripted import Script, Step
 from tests.api.asking import SECRET, Api
 from tests.scripted import ScriptedModel, scripted_server
@@ -45,7 +45,7 @@ async def chat_client(mongo_url: str, scripted: ScriptedModel) -> AsyncIterator[
         mongo_url, llm_base_url=scripted.url, llm_model="small", llm_max_retries=0
     )
     async with (
-        served(create_app(settings)) as url,
+        served(SessionService(settings)) as url,
         httpx2.AsyncClient(base_url=url) as client,
     ):
         yield client
@@ -149,7 +149,7 @@ async def test_bad_input_has_the_dialects_shape(
     answer = await ask(user, session_id, body)
 
     assert answer.status_code == status
-    assert answer.json().keys() == {"message", "error"}
+    assert answer.json().keys() == {"message", "error", "code"}
     assert answer.json()["message"] == "Failed to chat."
     assert not script.requests
 
@@ -193,7 +193,7 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_event(user: Api, scri
     assert answer.status_code == 200
     assert events_of(answer)[:2] == [{"content": "It"}, {"content": " is"}]
     assert "event: error\n" in answer.text
-    assert events_of(answer)[-1].keys() == {"message", "error"}
+    assert events_of(answer)[-1].keys() == {"message", "error", "code"}
     assert await user.history(session_id) == []
 
 
@@ -252,7 +252,7 @@ async def test_a_repeated_chat_gets_the_same_answer(
 
 
 async def test_without_a_model_chat_is_503_and_says_what_to_set(mongo_url: str) -> None:
-    app = create_app(chat_settings(mongo_url))
+    app = SessionService(chat_settings(mongo_url))
     async with served(app) as url, httpx2.AsyncClient(base_url=url) as client:
         user = Api(client, "alice")
         session_id = await user.create()
@@ -265,7 +265,7 @@ async def test_without_a_model_chat_is_503_and_says_what_to_set(mongo_url: str) 
 
 
 async def test_a_demo_answers_that_it_is_one(mongo_url: str) -> None:
-    app = create_app(chat_settings(mongo_url), demo=True)
+    app = SessionService(chat_settings(mongo_url), demo=True)
     async with served(app) as url, httpx2.AsyncClient(base_url=url) as client:
         user = Api(client, "alice")
 

@@ -37,6 +37,7 @@ async def test_the_same_key_with_other_content_is_409_and_stores_nothing(alice: 
         "message": "Failed to update session history.",
         "error": "This idempotency key was already used in this session with other content. "
         "Send the same content again, or choose a new key.",
+        "code": "idempotency_key_reused",
     }
     assert await alice.history(session_id) == [HELLO]
 

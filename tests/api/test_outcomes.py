@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.api.errors import headers_of
+from service.api.kit.errors import headers_of
 from service.auth.errors import KeysUnavailable
 from service.domain.errors import (
     DomainError,

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from starlette.applications import Starlette
 
-from service.api.dialects.pyspur import MAX_MESSAGES, MESSAGES_IN_LISTS, MESSAGES_PER_READ
+from service.api.dialects.pyspur.endpoints import MAX_MESSAGES, MESSAGES_IN_LISTS, MESSAGES_PER_READ
+from service.app import SessionService
 from tests.api.asking import Api
 from tests.api.pyspur_asking import (
     each_mount,
@@ -160,7 +160,7 @@ async def test_content_is_the_message_as_it_was_sent(alice: Api, sent: dict[str,
 
 @pytest.mark.parametrize("count", [MESSAGES_PER_READ, MESSAGES_PER_READ + 1])
 async def test_get_shows_all_messages_of_a_long_session(
-    app: Starlette, alice: Api, count: int
+    app: SessionService, alice: Api, count: int
 ) -> None:
     session_id = (await make_session(alice))["id"]
     await fill(app, alice, session_id, count)
@@ -171,7 +171,7 @@ async def test_get_shows_all_messages_of_a_long_session(
 
 
 async def test_get_shows_the_newest_messages_of_a_very_long_session(
-    app: Starlette, alice: Api
+    app: SessionService, alice: Api
 ) -> None:
     session_id = (await make_session(alice))["id"]
     await fill(app, alice, session_id, MAX_MESSAGES + 2)
@@ -239,7 +239,7 @@ async def test_a_list_has_pages_and_the_total_of_all(alice: Api) -> None:
 
 
 async def test_a_list_shows_only_the_newest_messages_of_each_session(
-    app: Starlette, alice: Api
+    app: SessionService, alice: Api
 ) -> None:
     for _ in range(2):
         session_id = (await make_session(alice))["id"]

@@ -94,8 +94,8 @@ async def test_a_session_for_somebody_else_is_403_and_not_made(alice: Api, bob: 
 
     assert answer.status_code == 403
     assert answer.json() == {
-        "detail": "You may only create sessions of your own: "
-        f"user '{bob.user_id}', not '{alice.user_id}'."
+        "detail": "You can only create sessions of your own "
+        f"('{bob.user_id}'), not of '{alice.user_id}'."
     }
     assert await listed(alice) == ([], 0)
 
@@ -121,8 +121,8 @@ async def test_a_profile_of_somebody_else_is_403_and_not_made(alice: Api, bob: A
 
     assert answer.status_code == 403
     assert answer.json() == {
-        "detail": "You may only keep profiles of your own: "
-        f"user '{bob.user_id}', not '{alice.user_id}'."
+        "detail": "You can only manage profiles of your own "
+        f"('{bob.user_id}'), not of '{alice.user_id}'."
     }
     assert (await alice.get(f"/user/{alice.user_id}/")).status_code == 404
 
@@ -145,6 +145,6 @@ async def test_without_a_valid_token_every_route_is_401(
     answer = await client.request(method, mount + path.format(id=uuid4()), headers=headers)
 
     assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["www-authenticate"].startswith("Bearer")
     assert answer.json().keys() == {"detail"}
     assert isinstance(answer.json()["detail"], str)

@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.api.dialects.pyspur import MAX_INPUT_CHARS
+from service.api.dialects.pyspur.views import MAX_INPUT_CHARS
 from service.domain.rules import MAX_ID_CHARS, MAX_KEY_CHARS, MAX_METADATA_BYTES
 from tests.api.asking import Api
 from tests.api.pyspur_asking import each_mount, listed, make_session

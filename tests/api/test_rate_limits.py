@@ -8,15 +8,15 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from limits import RateLimitItemPerMinute
+from pydantic import ValidationError
 
 from config.settings import Settings
-from service.api.errors import RateLimited
-from service.api.rate_limits import COLLECTION, Counts
-from service.app import create_app
+from service.api.dialects import ALL
+from service.app import SessionService, rate_limits
+from service.auth.errors import ConfigurationError
 from service.domain.errors import StoreUnavailable
-from service.routes import BY_DIALECT, Endpoint, routes
 from service.storage.driver import latest
+from service.storage.rate_counts import COLLECTION, RateCounts
 from tests.api.asking import SECRET, Api
 from tests.databases import connected, fresh_database, name_of
 from tests.security.matrix import MATRIX, WHO
@@ -46,32 +46,47 @@ each_dialect = pytest.mark.parametrize("dialect", ASKED)
 @asynccontextmanager
 async def service(**settings: Any) -> AsyncIterator[Api]:
     """Give a user of a service of its own, which need not be open."""
-    app = create_app(Settings(_env_file=None, jwt_secret=SECRET, **settings))
+    app = SessionService(Settings(_env_file=None, jwt_secret=SECRET, **settings))
     transport = httpx2.ASGITransport(app, client=(ADDRESS, 4711), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
         yield Api(client, "alice")
 
 
-def setting(dialect: str) -> dict[str, int]:
-    return {f"{dialect}_requests_per_minute": LIMIT}
+def setting(*dialects: str) -> dict[str, dict[str, int]]:
+    return {"requests_per_minute": dict.fromkeys(dialects, LIMIT)}
 
 
 async def ask(api: Api, dialect: str, **options: Any) -> httpx2.Response:
     return await api.ask(ASKED[dialect].method, ASKED[dialect].path, **options)
 
 
-def test_only_the_keyed_dialect_has_a_limit_unless_told() -> None:
-    limits = Settings(_env_file=None).requests_per_minute
+def test_only_the_keyed_dialect_has_a_limit_by_default() -> None:
+    limits = rate_limits(Settings(_env_file=None), ALL, RateCounts())
 
-    assert limits == {"native": None, "pyspur": None, "keyed": 60, "julep": None}
-    assert limits.keys() == BY_DIALECT.keys() - {"ops"}
+    assert limits.keys() == {"keyed"}
 
 
-@pytest.mark.parametrize("endpoints", BY_DIALECT.values(), ids=BY_DIALECT)
-def test_without_a_limit_a_route_calls_the_endpoint_itself(endpoints: list[Endpoint]) -> None:
-    by_path = {route.path: route.handlers for route in routes({})}
+def test_a_limit_for_a_dialect_that_does_not_exist_is_refused_with_the_names_that_do() -> None:
+    settings = Settings(_env_file=None, requests_per_minute={"naitve": 1})
 
-    assert all(by_path[e.path][e.method] is e.handler for e in endpoints)
+    with pytest.raises(ConfigurationError, match=r"no dialect 'naitve'.* native, pyspur, keyed"):
+        rate_limits(settings, ALL, RateCounts())
+
+
+@pytest.mark.parametrize("text", ["60", "keyed", "keyed=", "keyed=-1", "keyed=0", "keyed=a"])
+def test_a_limit_that_is_not_a_number_for_a_dialect_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("SESSIONS_REQUESTS_PER_MINUTE", text)
+
+    with pytest.raises(ValidationError):
+        Settings(_env_file=None)
+
+
+def test_limits_are_read_for_several_dialects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSIONS_REQUESTS_PER_MINUTE", "native=600, keyed=60")
+
+    assert Settings(_env_file=None).requests_per_minute == {"native": 600, "keyed": 60}
 
 
 @each_dialect
@@ -83,7 +98,7 @@ async def test_one_request_too_many_is_429_in_the_shape_of_the_dialect(dialect: 
     wait_s = answers[-1].headers["retry-after"]
     said = {ASKED[dialect].problem: f"Too many requests. Try again in {wait_s} seconds."}
     if dialect == "native":
-        said["message"] = "Failed to create session."
+        said |= {"message": "Failed to create session.", "code": "rate_limited"}
     assert statuses == [ASKED[dialect].refused] * LIMIT + [429]
     assert answers[-1].json() == said
     assert 1 <= int(wait_s) <= 60
@@ -123,9 +138,7 @@ async def test_behind_a_trusted_proxy_each_address_has_a_count_of_its_own(dialec
 
 
 async def test_each_dialect_has_counts_of_its_own() -> None:
-    limits = {name: LIMIT for dialect in ASKED for name in setting(dialect)}
-
-    async with service(**limits) as alice:
+    async with service(**setting(*ASKED)) as alice:
         for _ in range(LIMIT + 1):
             await ask(alice, "native")
         native, pyspur = await ask(alice, "native"), await ask(alice, "pyspur")
@@ -134,9 +147,9 @@ async def test_each_dialect_has_counts_of_its_own() -> None:
 
 
 async def test_every_row_that_needs_a_token_is_limited_and_no_other() -> None:
-    settings = {f"{dialect}_requests_per_minute": 1 for dialect in (*ASKED, "keyed")}
+    limits = dict.fromkeys((*ASKED, "keyed"), 1)
 
-    async with service(**settings) as alice:
+    async with service(requests_per_minute=limits) as alice:
         for dialect in ASKED:
             await ask(alice, dialect)
         await alice.get("/api/v1/health")
@@ -157,21 +170,19 @@ async def test_what_one_process_finds_too_much_does_not_get_to_the_shared_store(
     mongo_url: str,
 ) -> None:
     async with connected("pymongo", mongo_url) as client, fresh_database(client) as database:
-        counts, limit = Counts(), RateLimitItemPerMinute(LIMIT)
+        counts = RateCounts()
         async with counts.shared(mongo_url, name_of(database), timeout_s=5):
-            for _ in range(LIMIT):
-                await counts.hit(limit, "alice")
-            for _ in range(10):
-                with pytest.raises(RateLimited):
-                    await counts.hit(limit, "alice")
+            waits_s = [await counts.hit(LIMIT, "alice") for _ in range(LIMIT + 10)]
 
         [counted] = await latest(database, COLLECTION).find({}).to_list()
-        assert counted["count"] == LIMIT
+    assert waits_s[:LIMIT] == [None] * LIMIT
+    assert all(wait_s is not None and 1 <= wait_s <= 60 for wait_s in waits_s[LIMIT:])
+    assert counted["count"] == LIMIT
 
 
 async def test_shared_counts_that_cannot_be_reached_are_503_and_say_when_to_try_again() -> None:
-    counts, limit = Counts(), RateLimitItemPerMinute(LIMIT)
+    counts = RateCounts()
 
     async with counts.shared(AWAY, "nowhere", timeout_s=0.1):
         with pytest.raises(StoreUnavailable, match="Try again in"):
-            await counts.hit(limit, "alice")
+            await counts.hit(LIMIT, "alice")

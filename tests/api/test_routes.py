@@ -1,17 +1,16 @@
 """The route table: every path reaches its own endpoint, and errors have one shape."""
 
-from types import ModuleType
+import re
+from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
-from starlette.routing import Match
 
-from service.api import dialects, redirects
-from service.api import errors as api_errors
-from service.api.errors import STATUS
+from service.api.kit.errors import STATUS
 from service.domain.errors import DomainError
-from service.routes import ENDPOINTS, Endpoint, routes
 from tests.api.asking import Api
+from tests.rows import ROUTER, ROWS, Row
 
 SESSION_ID = "6f1f7c0e-3b52-4c5e-9f0e-0b8a4f3f2a11"
 
@@ -20,25 +19,57 @@ def every_kind(kind: type[DomainError]) -> set[type[DomainError]]:
     return {kind}.union(*(every_kind(below) for below in kind.__subclasses__()))
 
 
-def rows_of(module: ModuleType) -> set[tuple[str, str]]:
-    """Return the rows of the table whose endpoints stand in this module."""
-    return {(e.method, e.path) for e in ENDPOINTS if e.handler.__module__ == module.__name__}
+def table(dialect: str) -> set[tuple[str, str]]:
+    return {(row.method, row.path) for row in ROWS if row.dialect.name == dialect}
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")
-def test_every_path_reaches_its_own_endpoint(endpoint: Endpoint) -> None:
-    path = (
-        endpoint.path.replace("{session_id:uuid}", SESSION_ID)
-        .replace("{session_id}", "session123")
-        .replace("{user_id:path}", "recent/update")
-        .replace("{agent_id:path}", "create/get")
-    )
-    scope = {"type": "http", "method": endpoint.method, "path": path, "root_path": ""}
+def filled(path: str) -> tuple[str, dict[str, Any]]:
+    """Return the path with values that look like other paths, and the values."""
+    values = {
+        "session_id": UUID(SESSION_ID) if ":uuid" in path else "chat",
+        "user_id": "recent/export",
+        "agent_id": "chat",
+        "key": "chat/stream",
+    }
+    parameters = {name: values[name] for name in re.findall(r"{(\w+)", path)}
+    return re.sub(r"{(\w+)[^}]*}", lambda found: str(values[found[1]]), path), parameters
 
-    reached = next(route for route in routes({}) if route.matches(scope)[0] is Match.FULL)
 
-    assert reached.path == endpoint.path
-    assert reached.handlers[endpoint.method] is endpoint.handler
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_every_path_reaches_its_own_endpoint_whatever_its_texts_look_like(row: Row) -> None:
+    path, parameters = filled(row.path)
+
+    found = ROUTER.find(path)
+
+    assert found is not None
+    route, found_parameters = found
+    assert route.endpoints[row.method] is row.endpoint
+    assert (route.path, found_parameters) == (row.path, parameters)
+
+
+@pytest.mark.parametrize("path", ["/get_by_agent/chat", "/get_all/chat", "/get_by_agent/export"])
+def test_a_text_that_a_user_chooses_makes_no_request_a_long_one(path: str) -> None:
+    found = ROUTER.find(path)
+
+    assert found is not None
+    assert not found[0].endpoints["GET"].takes_long
+
+
+def test_what_waits_for_a_model_sends_a_session_or_deletes_many_takes_long() -> None:
+    long = {f"{row.method} {row.path}" for row in ROWS if row.endpoint.takes_long}
+
+    assert long == {
+        "POST /chat/{session_id}",
+        "POST /sessions/chat/{session_id}",
+        "POST /api/v1/chat",
+        "POST /api/v1/chat/stream",
+        "GET /api/v1/sessions/{key:path}/export",
+        "DELETE /api/v1/sessions",
+        "DELETE /user/{user_id:path}/",
+        "DELETE /api/user/{user_id:path}/",
+        "POST /sessions/{session_id:uuid}/chat",
+        "GET /sessions/{session_id:uuid}/suggestions",
+    }
 
 
 @pytest.mark.parametrize(
@@ -78,7 +109,7 @@ def test_the_native_routes_are_these_at_the_root_and_under_sessions() -> None:
         ("GET", "/get/{session_id}"),
         ("POST", "/chat/{session_id}"),
     }
-    assert rows_of(dialects.native) == native | {(m, f"/sessions{path}") for m, path in native}
+    assert table("native") == native | {(m, f"/sessions{path}") for m, path in native}
 
 
 def test_the_pyspur_routes_are_these_at_the_root_and_under_api() -> None:
@@ -95,13 +126,12 @@ def test_the_pyspur_routes_are_these_at_the_root_and_under_api() -> None:
         ("DELETE", "/user/{user_id:path}/"),
     }
     mounted = pyspur | {(m, f"/api{path}") for m, path in pyspur}
-    assert rows_of(dialects.pyspur) == mounted
-    assert rows_of(redirects) == {(m, path.removesuffix("/")) for m, path in mounted}
+    assert table("pyspur") == mounted
 
 
 def test_the_julep_routes_are_these_beside_the_native_ones() -> None:
     session = "/sessions/{session_id:uuid}"
-    table = {
+    expected = {
         ("POST", "/sessions"),
         ("GET", "/sessions"),
         ("GET", session),
@@ -116,27 +146,25 @@ def test_the_julep_routes_are_these_beside_the_native_ones() -> None:
         ("GET", f"{session}/suggestions"),
         ("POST", f"{session}/chat"),
     }
-    assert rows_of(dialects.julep) | rows_of(dialects.julep_chat) == table
+    assert table("julep") == expected
 
 
 def test_the_keyed_routes_are_these() -> None:
-    table = {
-        ("GET", "/health"),
+    expected = {
         ("GET", "/api/v1/health"),
         ("GET", "/api/v1/sessions"),
         ("DELETE", "/api/v1/sessions"),
-        ("GET", "/api/v1/sessions/{key:key}/export"),
-        ("DELETE", "/api/v1/sessions/{key:key}/export"),
-        ("GET", "/api/v1/sessions/{key:key}"),
-        ("DELETE", "/api/v1/sessions/{key:key}"),
+        ("GET", "/api/v1/sessions/{key:path}/export"),
+        ("DELETE", "/api/v1/sessions/{key:path}/export"),
+        ("GET", "/api/v1/sessions/{key:path}"),
+        ("DELETE", "/api/v1/sessions/{key:path}"),
         ("POST", "/api/v1/chat"),
         ("POST", "/api/v1/chat/stream"),
     }
-    assert rows_of(dialects.keyed) == table
+    assert table("keyed") == expected
 
 
 def test_every_kind_of_error_has_a_status() -> None:
-    assert api_errors.STATUS is STATUS
     assert every_kind(DomainError) - {DomainError} == STATUS.keys()
 
 

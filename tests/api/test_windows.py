@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from service.api.windows import ENTRY_OVERHEAD_BYTES, EncodedWindows
+from service.api.kit.window_cache import ENTRY_OVERHEAD_BYTES, EncodedWindows
 from service.domain.access import AGENT_SCOPE_PREFIX, Caller, Reach
 from service.domain.errors import SessionForeign, SessionNotFound
 from service.domain.models import Message, NewMessage, NewSession, Session, utc_now

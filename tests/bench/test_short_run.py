@@ -16,7 +16,7 @@ from bench.load import APPEND, CREATE, RECENT
 from bench.side_by_side import Cell, Entrant, Row, Size, compare
 from bench.stored import WrongData
 from bench.writers import Client, users
-from service.storage.embedded import EmbeddedMongo
+from service.devdb.embedded import EmbeddedMongo
 
 pytestmark = [
     pytest.mark.alone,

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from service.domain.access import Caller
-from service.domain.completion import ChatRequest
+from service.domain.chat.completion import ChatRequest
 from service.domain.models import Message, NewMessage, Role
 from service.domain.sessions import Sessions
 from service.domain.window import Window

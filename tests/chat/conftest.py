@@ -8,7 +8,7 @@ import pytest
 
 from config.settings import Settings
 from service.domain.access import Caller
-from service.domain.chat import Chat
+from service.domain.chat.chat import Chat
 from service.domain.models import NewSession, Session
 from service.domain.sessions import Sessions
 from service.llm.configured import model_for

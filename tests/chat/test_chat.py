@@ -3,8 +3,9 @@
 import pytest
 
 from service.domain.access import ADMIN_SCOPE, AGENT_SCOPE_PREFIX, Caller
-from service.domain.chat import Chat
-from service.domain.completion import ChatRequest, Completion, ModelSettings, ToolCallDelta
+from service.domain.chat.chat import Chat
+from service.domain.chat.completion import ChatRequest, Completion, ModelSettings, ToolCallDelta
+from service.domain.chat.turns import MAX_MESSAGES_PER_TURN
 from service.domain.errors import (
     InvalidInput,
     ModelNotConfigured,
@@ -15,7 +16,6 @@ from service.domain.errors import (
 from service.domain.models import NewMessage, Role, Usage
 from service.domain.rules import MAX_CONTENT_BYTES
 from service.domain.sessions import Sessions
-from service.domain.turns import MAX_MESSAGES_PER_TURN
 from service.llm.scripted import Script, Step
 from service.llm.templates import SandboxedTemplates
 from tests.chat.asking import CALL, asked, assistant, log_of, result, said, saying, system, user

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from service.domain.access import Caller
-from service.domain.chat import Chat
+from service.domain.chat.chat import Chat
 from service.domain.errors import ModelFailed
 from service.domain.sessions import Sessions
 from service.llm.scripted import Script, Step

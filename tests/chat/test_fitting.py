@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.fitting import answered, cut_to_fit, newest_that_fit
+from service.domain.chat.fitting import answered, cut_to_fit, newest_that_fit
+from service.domain.chat.token_estimate import tokens_of, tokens_of_all
 from service.domain.models import NewMessage, Role
-from service.domain.tokens import tokens_of, tokens_of_all
 from tests.chat.asking import CALL, assistant, result, system, user
 
 IDS = st.sampled_from(["c1", "c2", "c3"])
@@ -160,6 +160,17 @@ def test_a_call_goes_with_its_result_when_the_result_alone_would_fit() -> None:
     kept = newest_that_fit(stored, [user("more")], tokens_of_all(stored[1:]))
 
     assert kept == stored[2:]
+
+
+def test_what_stands_within_a_pair_that_has_to_stay_is_left_out_by_itself() -> None:
+    other = {**CALL, "id": "another"}
+    call, late = assistant(None, tool_calls=[CALL]), result("found")
+    stored = [call, user("x" * 400), assistant("y", tool_calls=[other]), late]
+    request = [result("found again")]
+
+    kept = newest_that_fit(stored, request, tokens_of_all([call, stored[2], late]))
+
+    assert kept == [call, stored[2], late]
 
 
 @given(REQUESTS, st.integers(20, 200))

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from service.domain.access import Caller
-from service.domain.chat import Chat
-from service.domain.completion import ChatRequest
+from service.domain.chat.chat import Chat
+from service.domain.chat.completion import ChatRequest
+from service.domain.chat.token_estimate import tokens_of_all
 from service.domain.errors import ModelFailed, TokenBudgetExceeded
 from service.domain.models import ContextOverflow, NewMessage, Role
 from service.domain.sessions import Sessions
-from service.domain.tokens import tokens_of_all
 from service.llm.scripted import Script, Step
 from tests.chat.asking import CALL, asked, assistant, log_of, result, saying, system, user
 from tests.chat.conftest import NewSessions

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.domain.access import Caller, Reach
-from service.domain.chat import Chat
+from service.domain.chat.chat import Chat
 from service.domain.errors import SessionNotFound
 from service.domain.models import Message, Role, Session
 from service.domain.sessions import Sessions

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from service.domain.access import Caller
-from service.domain.chat import Chat
-from service.domain.completion import Completion
+from service.domain.chat.chat import Chat
+from service.domain.chat.completion import Completion
+from service.domain.chat.turns import MAX_TURN_KEY_CHARS
 from service.domain.errors import IdempotencyKeyReused, InvalidInput
 from service.domain.sessions import Sessions
-from service.domain.turns import MAX_TURN_KEY_CHARS
 from service.llm.scripted import Script, Step
 from tests.chat.asking import CALL, asked, log_of, said, saying, user
 from tests.chat.conftest import NewSessions

@@ -3,10 +3,10 @@
 import pytest
 
 from service.domain.access import Caller
-from service.domain.chat import Chat
+from service.domain.chat.chat import Chat
+from service.domain.chat.suggestions import MAX_SUGGESTION_CHARS, MAX_SUGGESTIONS
 from service.domain.errors import ModelFailed, SessionForeign
 from service.domain.sessions import Sessions
-from service.domain.suggestions import MAX_SUGGESTION_CHARS, MAX_SUGGESTIONS
 from service.llm.scripted import Script, Step
 from service.llm.templates import SandboxedTemplates
 from tests.chat.asking import asked, log_of, saying, user

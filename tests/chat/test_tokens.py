@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.tokens import (
+from service.domain.chat.token_estimate import (
     MAX_OTHER_PART_TOKENS,
     MESSAGE_OVERHEAD,
     end_of,

@@ -8,7 +8,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from service.cli import main
+from service.cli.main import main
 
 Line = dict[str, Any]
 

@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.conversation_line import ConversationLine, Defaults, LineMessage, read_line
 from service.domain.errors import InvalidInput
+from service.domain.transfer.conversation_line import (
+    ConversationLine,
+    Defaults,
+    LineMessage,
+    read_line,
+)
 from tests.cli.any_line import anything, is_refused_or_read
 from tests.cli.conversations import EVERYTHING
 

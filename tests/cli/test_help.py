@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from service.cli import main
+from service.cli.main import main
 from tests.cli.commands import Commands
 
 

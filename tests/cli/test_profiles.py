@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.profile_line import Profile, is_profile, read_profile
+from service.domain.transfer.profile_line import Profile, is_profile, read_profile
 from tests.cli.any_line import anything, is_refused_or_read
 from tests.cli.commands import Commands, Line
 from tests.cli.conversations import EVERYTHING

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.domain.models import Message, Session
-from service.storage.append_log import AppendLog
+from service.storage.append.append_log import AppendLog
 from service.storage.indexes import HISTORY
 from service.storage.mongo import MongoSessionStore
 from tests.contract.building import ALICE, log_of, open_session, texts_of

@@ -10,7 +10,7 @@ from service.domain.access import Reach
 from service.domain.models import Message, Role, Session
 from service.domain.window import Window
 from service.storage import documents
-from service.storage.append_log import AppendLog
+from service.storage.append.append_log import AppendLog
 from service.storage.driver import Database
 from service.storage.entries import Entries
 from service.storage.heads import Heads, Move

@@ -10,7 +10,7 @@ from service.domain.access import Reach
 from service.domain.errors import IdempotencyKeyReused, SessionNotFound
 from service.domain.models import Message, Session
 from service.domain.sessions import emptied
-from service.storage.append_log import AppendLog
+from service.storage.append.append_log import AppendLog
 from service.storage.driver import Database
 from service.storage.mongo import MongoSessionStore
 from tests.contract.batching import (

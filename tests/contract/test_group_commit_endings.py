@@ -14,14 +14,14 @@ from pydantic import SecretStr
 from pymongo.uri_parser import parse_uri
 
 from config.settings import Settings
-from service.app import create_app
+from service.app import SessionService
+from service.devdb.embedded import EmbeddedMongo
 from service.domain.access import Caller
 from service.domain.errors import OutcomeUnknown, StoreUnavailable
 from service.domain.models import Message, NewMessage, Session
 from service.domain.sessions import Sessions
 from service.storage import driver
 from service.storage.driver import Database
-from service.storage.embedded import EmbeddedMongo
 from service.storage.mongo import CLOSE_S, MongoSessionStore
 from tests.contract.building import (
     ALICE,
@@ -78,10 +78,10 @@ async def test_a_service_that_stops_answers_all_who_wait_after_it_stored_what_th
     store: MongoSessionStore, service: Settings
 ) -> None:
     session = await open_session(store)
-    app = create_app(service)
+    app = SessionService(service)
 
-    async with app.router.lifespan_context(app):
-        tasks = await begin_appends(app.state.sessions, session)
+    async with app.lifespan():
+        tasks = await begin_appends(app.use_cases.sessions, session)
     answers = await asyncio.gather(*tasks)
 
     log = await log_of(store, session)
@@ -93,10 +93,10 @@ async def test_a_service_that_stops_finishes_what_callers_who_hung_up_had_sent(
     store: MongoSessionStore, service: Settings
 ) -> None:
     session = await open_session(store)
-    app = create_app(service)
+    app = SessionService(service)
 
-    async with app.router.lifespan_context(app):
-        for task in await begin_appends(app.state.sessions, session):
+    async with app.lifespan():
+        for task in await begin_appends(app.use_cases.sessions, session):
             task.cancel()
 
     assert [str(n) for n in range(APPENDS)] == contents_of(await log_of(store, session))
@@ -107,12 +107,14 @@ async def test_a_service_that_stops_beside_a_silent_database_keeps_nobody_waitin
 ) -> None:
     session = await open_session(store)
     async with silent_proxy(*parse_uri(mongo_url)["nodelist"][0]) as (proxy, url):
-        app = create_app(service.model_copy(update={"mongo_url": SecretStr(url)}))
-        async with app.router.lifespan_context(app):
+        app = SessionService(service.model_copy(update={"mongo_url": SecretStr(url)}))
+        async with app.lifespan():
             # From now on the head is known, and a batch begins with its insert.
-            await app.state.sessions.append(CALLER, session.id, [NewMessage(**USER, content="-")])
+            await app.use_cases.sessions.append(
+                CALLER, session.id, [NewMessage(**USER, content="-")]
+            )
             proxy.silence()
-            tasks = await begin_appends(app.state.sessions, session)
+            tasks = await begin_appends(app.use_cases.sessions, session)
             begun_s = monotonic()
         took_s = monotonic() - begun_s
         async with asyncio.timeout(MONGO_TIMEOUT_S):

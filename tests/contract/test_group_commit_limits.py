@@ -7,7 +7,7 @@ import pytest
 from service.domain.errors import StoreBusy
 from service.domain.models import Message
 from service.domain.rules import MAX_CONTENT_BYTES, MAX_METADATA_BYTES
-from service.storage.append_log import MAX_BATCH, MAX_BATCH_BYTES, MAX_INSERTS, MAX_QUEUE
+from service.storage.append.append_log import MAX_BATCH, MAX_BATCH_BYTES, MAX_INSERTS, MAX_QUEUE
 from service.storage.mongo import MongoSessionStore
 from tests.contract.batching import (
     append_each,

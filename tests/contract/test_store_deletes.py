@@ -9,7 +9,7 @@ import pytest
 
 from service.domain.errors import SessionNotFound
 from service.domain.models import utc_now
-from service.storage.append_log import AppendLog
+from service.storage.append.append_log import AppendLog
 from service.storage.driver import Database
 from service.storage.entries import PURGE_BATCH, Entries
 from service.storage.mongo import SWEEP_BATCH, MongoSessionStore

@@ -6,7 +6,7 @@ from uuid import UUID
 from service.domain.access import Reach
 from service.domain.models import Message, Session
 from service.domain.sessions import emptied
-from service.domain.transfer import PAGE, Transfer
+from service.domain.transfer.transfer import PAGE, Transfer
 from service.domain.window import Window
 from service.storage.driver import Database
 from service.storage.mongo import MongoSessionStore

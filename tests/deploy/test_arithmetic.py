@@ -5,7 +5,7 @@ import re
 import pytest
 
 from config.settings import Settings
-from service.api.rate_limits import CONNECTIONS as RATE_LIMIT_CONNECTIONS
+from service.storage.rate_counts import CONNECTIONS as RATE_LIMIT_CONNECTIONS
 from tests.deploy.manifests import (
     DEPLOYED,
     container,

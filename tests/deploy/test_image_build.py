@@ -89,4 +89,4 @@ def test_no_installer_is_left_in_the_image(installed: Path) -> None:
 def test_bytecode_is_there_before_it_runs(installed: Path) -> None:
     packages = next((installed / "lib").glob("python3.*")) / "site-packages"
 
-    assert list((packages / "service" / "__pycache__").glob("cli.*.pyc"))
+    assert list((packages / "service" / "__pycache__").glob("app.*.pyc"))

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from service.domain.chat.tool_results import paired
 from service.domain.models import NewMessage, Role
-from service.domain.tool_results import paired
 
 
 def calls(*ids_and_names: tuple[str, str]) -> NewMessage:

@@ -28,7 +28,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.settings import Settings
-from service.api.dialects.native import MessageBody, message_view, session_view
+from service.api.dialects.native.shapes import MessageBody
+from service.api.dialects.native.views import message_view, session_view
 from service.domain.models import Message, Session, preview_of
 from service.domain.window import Window, seqs_in
 from service.storage import driver
@@ -154,7 +155,7 @@ async def read(request: Request, *, newest: bool) -> tuple[Session, list[dict[st
     seqs = seqs_in(Window(limit=limit, skip=skip, newest=newest), session)
     found = collection(request, HISTORY).find(in_log(session.id, seqs), sort=[("_id", 1)])
     messages = [from_entry(entry) for entry in await found.to_list(None)]
-    return session, [message_view(message, frozenset({"seq"})) for message in messages]
+    return session, [{**message_view(message, frozenset({"seq"}))} for message in messages]
 
 
 def collection(request: Request, name: str) -> Any:

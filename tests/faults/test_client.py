@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from service.storage.ports import free_port
+from service.devdb.tcp_ports import free_port
 from tests.faults.bodies import body_of, hash_of
 from tests.faults.client import Attempt, Client
 from tests.faults.dialects import Ask

@@ -1,7 +1,7 @@
 """The demo: a scripted model stands in for none, says so, and only where it was asked for."""
 
 from config.settings import Settings
-from service.domain.completion import ModelSettings
+from service.domain.chat.completion import ModelSettings
 from service.domain.models import NewMessage, Role
 from service.llm.configured import model_for
 

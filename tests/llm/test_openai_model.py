@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from service.domain.completion import Completion, Delta, ModelSettings, ToolCallDelta
+from service.domain.chat.completion import Completion, Delta, ModelSettings, ToolCallDelta
 from service.domain.errors import ModelFailed, ModelTimeout
 from service.domain.models import NewMessage, Role, Usage
 from service.llm.bounded import UnusableResponse, bound

@@ -7,15 +7,14 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
 from config.settings import Settings
-from service.app import create_app
+from service.app import SessionService
 from tests.api.asking import SECRET, Api
 
 
 @asynccontextmanager
-async def running_app(mongo_url: str, **settings: Any) -> AsyncIterator[Starlette]:
+async def running_app(mongo_url: str, **settings: Any) -> AsyncIterator[SessionService]:
     complete = Settings(
         _env_file=None,
         mongo_url=mongo_url,
@@ -23,26 +22,26 @@ async def running_app(mongo_url: str, **settings: Any) -> AsyncIterator[Starlett
         jwt_secret=SECRET,
         **settings,
     )
-    app = create_app(complete)
-    async with app.router.lifespan_context(app):
+    app = SessionService(complete)
+    async with app.lifespan():
         yield app
 
 
 @asynccontextmanager
-async def asking(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
+async def asking(app: SessionService) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client
 
 
 @pytest.fixture
-async def app(mongo_url: str) -> AsyncIterator[Starlette]:
+async def app(mongo_url: str) -> AsyncIterator[SessionService]:
     async with running_app(mongo_url) as app:
         yield app
 
 
 @pytest.fixture
-async def client(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(app: SessionService) -> AsyncIterator[httpx2.AsyncClient]:
     async with asking(app) as client:
         yield client
 

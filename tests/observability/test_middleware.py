@@ -5,14 +5,13 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
 
-from service.api.middleware import Measured
+from service.edge.request_metrics import Measured
 from tests.observability.samples import sample
+from tests.throwaway import application, dialect_of, open_endpoints
 
 REQUESTS = "sessions_http_requests_total"
 SECONDS = "sessions_http_request_duration_seconds_count"
@@ -43,10 +42,8 @@ def dialect() -> str:
 @pytest.fixture
 async def client(dialect: str) -> AsyncIterator[httpx2.AsyncClient]:
     handlers = {"/of/{session_id}": show, "/fail": fail, "/stream": stream}
-    app = Starlette(
-        routes=[Route(path, handler) for path, handler in handlers.items()],
-        middleware=[Middleware(Measured, dialects=dict.fromkeys(handlers, dialect))],
-    )
+    made = dialect_of(*open_endpoints(handlers), name=dialect)
+    app, _ = application(made, Middleware(Measured))
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client

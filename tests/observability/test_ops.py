@@ -6,15 +6,14 @@ from importlib.metadata import version
 import httpx2
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
-from starlette.applications import Starlette
 
-from service.api.ops import DIALECTS
+from service.app import SessionService
 from service.observability import watching
 from service.observability.metrics import exposition
-from service.routes import BY_DIALECT
 from tests.api.asking import Api
 from tests.observability.conftest import asking, running_app
 from tests.observability.samples import sample
+from tests.rows import DIALECTS
 from tests.served import until
 
 AWAY = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=100"
@@ -26,7 +25,7 @@ async def test_the_service_says_what_it_is(client: httpx2.AsyncClient) -> None:
     assert answer.status_code == 200
     assert answer.json()["name"] == "session-service"
     assert answer.json()["version"] == version("session-service")
-    assert answer.json()["dialects"].keys() == DIALECTS.keys() == BY_DIALECT.keys() - {"ops"}
+    assert answer.json()["dialects"].keys() == {dialect.name for dialect in DIALECTS}
 
 
 async def test_its_links_lead_somewhere(client: httpx2.AsyncClient) -> None:
@@ -43,9 +42,9 @@ async def test_a_process_with_its_database_is_ready(client: httpx2.AsyncClient) 
 
 
 async def test_a_process_that_is_stopping_says_so_and_is_alive(
-    app: Starlette, client: httpx2.AsyncClient
+    app: SessionService, client: httpx2.AsyncClient
 ) -> None:
-    app.state.readiness.drain()
+    app.readiness.drain()
 
     ready, live = await client.get("/readyz"), await client.get("/livez")
 

@@ -1,8 +1,8 @@
 """How the server treats connections, and what it does when it is told to stop."""
 
 from config.settings import Settings
-from service.app import create_app
-from service.server import KEEP_ALIVE_S, server_config
+from service.app import SessionService
+from service.run.server import KEEP_ALIVE_S, server_config
 from tests.api.asking import SECRET
 
 BALANCERS_IDLE_S = 60
@@ -11,6 +11,6 @@ BALANCERS_IDLE_S = 60
 def test_idle_connections_outlast_those_of_balancers() -> None:
     settings = Settings(_env_file=None, jwt_secret=SECRET)
 
-    config = server_config(create_app(settings), settings)
+    config = server_config(SessionService(settings))
 
     assert config.timeout_keep_alive == KEEP_ALIVE_S > BALANCERS_IDLE_S

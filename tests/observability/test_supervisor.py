@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from service import supervisor
-from service.supervisor import Supervisor, WorkerFailed
+from service.run import supervisor
+from service.run.supervisor import Supervisor, WorkerFailed
 
 
 def fail(given: object, ready: Connection) -> None:

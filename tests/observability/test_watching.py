@@ -11,11 +11,11 @@ from itertools import pairwise
 import pytest
 
 from config.settings import Settings
-from service.domain.completion import Completion, Delta, ModelSettings
+from service.domain.chat.completion import Completion, Delta, ModelSettings
 from service.domain.errors import ModelFailed, ModelTimeout, StoreUnavailable
 from service.domain.models import Message, NewMessage, Role, Usage, utc_now
+from service.observability.configured import observer_for
 from service.observability.health import Readiness
-from service.observability.observer import observer_for
 from service.observability.watching import (
     MeasuredDriver,
     MeasuredModel,
@@ -24,7 +24,7 @@ from service.observability.watching import (
     measured_batch,
     measured_sweep,
 )
-from service.storage.watching import APPEND, CREATE, READ_HEADS, Batch
+from service.signals import APPEND, CREATE, READ_HEADS, Batch
 from tests.observability.samples import sample
 
 ANSWER = Completion(

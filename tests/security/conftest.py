@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from config.settings import Settings
-from service.app import create_app
+from service.app import SessionService
 from tests.api.asking import SECRET
 from tests.security.world import World, new_world
 
@@ -19,12 +19,12 @@ async def client(mongo_url: str) -> AsyncIterator[httpx2.AsyncClient]:
         mongo_url=mongo_url,
         mongo_database=f"security_{uuid4().hex}",
         jwt_secret=SECRET,
-        keyed_requests_per_minute=1_000_000,
+        requests_per_minute={"keyed": 1_000_000},
     )
-    app = create_app(settings, demo=True)
+    app = SessionService(settings, demo=True)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with (
-        app.router.lifespan_context(app),
+        app.lifespan(),
         httpx2.AsyncClient(transport=transport, base_url="http://service") as client,
     ):
         yield client

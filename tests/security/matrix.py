@@ -41,7 +41,6 @@ OWNER_404 = (200, 404, 404, 404, 404, 401, 401)
 # Each caller gets an answer, about what is its own.
 OWN = (200, 200, 200, 200, 200, 401, 401)
 OPEN = (200, 200, 200, 200, 200, 200, 200)
-REDIRECTED = Row((307, 307, 307, 307, 307, 307, 307))
 
 NATIVE = {
     "POST /create": Row(WRITE_403, changes=OWNERS, query="agent_id=a&user_id={owner}"),
@@ -72,29 +71,18 @@ PYSPUR = {
         WRITE_404, changes=OWNERS, body={"user_metadata": {"changed": True}}
     ),
     "DELETE /user/{user_id:path}/": Row(NO_CONTENT_404, changes=OWNERS),
-    "POST /session": REDIRECTED,
-    "GET /session": REDIRECTED,
-    "POST /session/test": REDIRECTED,
-    "GET /session/{session_id}": REDIRECTED,
-    "DELETE /session/{session_id}": REDIRECTED,
-    "POST /user": REDIRECTED,
-    "GET /user": REDIRECTED,
-    "GET /user/{user_id:path}": REDIRECTED,
-    "PATCH /user/{user_id:path}": REDIRECTED,
-    "DELETE /user/{user_id:path}": REDIRECTED,
 }
 
 KEYED_CHAT = Row(OWN, changes="owner", body={"message": "Hello", "session_key": "{key}"})
 KEYED = {
-    "GET /health": Row(OPEN),
     "GET /api/v1/health": Row(OWN),
     "GET /api/v1/sessions": Row(OWN, sees="owner"),
     "DELETE /api/v1/sessions": Row(OWN, changes="owner", query="prefix={key}"),
-    "GET /api/v1/sessions/{key:key}/export": Row(OWNER_404, sees="owner"),
+    "GET /api/v1/sessions/{key:path}/export": Row(OWNER_404, sees="owner"),
     # There is no session whose key ends in /export.
-    "DELETE /api/v1/sessions/{key:key}/export": Row((404, 404, 404, 404, 404, 401, 401)),
-    "GET /api/v1/sessions/{key:key}": Row(OWNER_404),
-    "DELETE /api/v1/sessions/{key:key}": Row(OWNER_404, changes="owner"),
+    "DELETE /api/v1/sessions/{key:path}/export": Row((404, 404, 404, 404, 404, 401, 401)),
+    "GET /api/v1/sessions/{key:path}": Row(OWNER_404),
+    "DELETE /api/v1/sessions/{key:path}": Row(OWNER_404, changes="owner"),
     "POST /api/v1/chat": KEYED_CHAT,
     "POST /api/v1/chat/stream": KEYED_CHAT,
 }
@@ -122,6 +110,7 @@ JULEP = {
 
 OPS = {
     "GET /": Row(OPEN),
+    "GET /health": Row(OPEN),
     "GET /livez": Row(OPEN),
     "GET /readyz": Row(OPEN),
     "GET /metrics": Row(OPEN),

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 import uvloop
 
-from service.accepting import PAUSE_S, Acceptor
+from service.run.acceptor import PAUSE_S, Acceptor
 from tests.security.sockets import HOST
 
 TURNS, CLIENTS = 6, 64

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from service.api.adaptive_limit import (
+from service.edge.adaptive_limit import (
     FIRST_AT_ONCE,
     LEAST_AT_ONCE,
     MOST_AT_ONCE,

@@ -43,11 +43,9 @@ def test_the_locked_starlette_has_no_known_path_confusion() -> None:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-async def test_a_host_header_changes_neither_the_route_nor_a_redirect(
+async def test_a_host_header_does_not_change_the_route(
     client: httpx2.AsyncClient, host: str
 ) -> None:
     refused = await client.get("/get_all/ann", headers={"Host": host})
-    redirected = await client.get("/session?a=b", headers={"Host": host})
 
     assert refused.status_code == 401
-    assert redirected.headers["location"] == "/session/?a=b"

@@ -6,10 +6,9 @@ from typing import Any
 import httpx2
 import pytest
 from pydantic import ValidationError
-from starlette.applications import Starlette
 
 from config.settings import Settings
-from service.app import create_app
+from service.app import SessionService
 from tests.api.asking import SECRET, UNKNOWN_ID, Api
 from tests.security.matrix import MATRIX
 from tests.security.world import World
@@ -19,12 +18,12 @@ ASKS = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
 MADE_BY_US = re.compile(r"[0-9a-f]{32}")
 
 
-def service(**settings: Any) -> Starlette:
+def service(**settings: Any) -> SessionService:
     """Return a service without a database: whoever needs it meets our mistake."""
-    return create_app(Settings(_env_file=None, jwt_secret=SECRET, **settings))
+    return SessionService(Settings(_env_file=None, jwt_secret=SECRET, **settings))
 
 
-def asking(app: Starlette) -> httpx2.AsyncClient:
+def asking(app: SessionService) -> httpx2.AsyncClient:
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     return httpx2.AsyncClient(transport=transport, base_url="http://service")
 

@@ -8,11 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from starlette.applications import Starlette
 from starlette.types import Message
 
 from config.settings import Settings
-from service.app import create_app
+from service.app import SessionService
 from service.auth.mint import mint
 from tests.api.asking import SECRET
 from tests.auth.hostile_tokens import hostile_headers
@@ -23,13 +22,13 @@ HOSTILE = hostile_headers(SECRET, int(time.time()))
 
 
 @pytest.fixture(scope="module")
-def app() -> Starlette:
+def app() -> SessionService:
     limit = 1_000_000
-    settings = Settings(_env_file=None, jwt_secret=SECRET, keyed_requests_per_minute=limit)
-    return create_app(settings)
+    settings = Settings(_env_file=None, jwt_secret=SECRET, requests_per_minute={"keyed": limit})
+    return SessionService(settings)
 
 
-async def status_of(app: Starlette, endpoint: str, authorization: str) -> int:
+async def status_of(app: SessionService, endpoint: str, authorization: str) -> int:
     method, _, template = endpoint.partition(" ")
     path = template.replace("{session_id:uuid}", str(uuid4()))
     scope = {
@@ -55,13 +54,13 @@ async def status_of(app: Starlette, endpoint: str, authorization: str) -> int:
 
 
 @pytest.mark.parametrize("endpoint", PROTECTED)
-async def test_every_hostile_token_is_401_on_the_route(app: Starlette, endpoint: str) -> None:
+async def test_every_hostile_token_is_401_on_the_route(app: SessionService, endpoint: str) -> None:
     statuses = {what: await status_of(app, endpoint, HOSTILE[what]) for what in HOSTILE}
 
     assert {what: status for what, status in statuses.items() if status != 401} == {}
 
 
-async def test_an_honest_token_opens_a_route_here(app: Starlette) -> None:
+async def test_an_honest_token_opens_a_route_here(app: SessionService) -> None:
     token = mint(SECRET, user_id="ann", scopes=(), lifetime_s=60)
 
     assert await status_of(app, "GET /api/v1/health", f"Bearer {token}") == 200

@@ -7,12 +7,11 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 from starlette.types import Message
 
 from config.settings import Settings
-from service.api.dialects.keyed import MAX_MESSAGE_CHARS
-from service.app import create_app
+from service.api.dialects.keyed.shapes import MAX_MESSAGE_CHARS
+from service.app import SessionService
 from service.domain.rules import (
     MAX_CONTENT_BYTES,
     MAX_JSON_DEPTH,
@@ -159,7 +158,7 @@ async def test_a_compressed_body_is_415(world: World, endpoint: str, row: Row) -
 
 @with_a_body
 async def test_a_body_that_is_announced_too_large_is_refused_before_it_is_read(
-    app_without_database: Starlette, endpoint: str, row: Row
+    app_without_database: SessionService, endpoint: str, row: Row
 ) -> None:
     method, _, template = endpoint.partition(" ")
     headers = {
@@ -192,8 +191,8 @@ async def test_a_body_that_is_announced_too_large_is_refused_before_it_is_read(
 
 
 @pytest.fixture(scope="module")
-def app_without_database() -> Starlette:
-    return create_app(Settings(_env_file=None, jwt_secret=SECRET), demo=True)
+def app_without_database() -> SessionService:
+    return SessionService(Settings(_env_file=None, jwt_secret=SECRET), demo=True)
 
 
 async def test_the_largest_message_that_may_be_is_stored(world: World) -> None:

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.descriptions import DESCRIBED
 from service.domain.models import Message, NewMessage, NewSession, Session
-from service.routes import ENDPOINTS
+from tests.rows import BY_NAME, ROWS
 from tests.security.matrix import MATRIX
 from tests.security.world import World
 
@@ -21,12 +20,7 @@ FIELDS: dict[str, Any] = {
     **dict.fromkeys(("created_at", "updated_at", "last_active", "deleted_at", "timestamp"), TIME),
     "is_admin": True,
 }
-BODIES = [
-    (endpoint, row, DESCRIBED[handler].body)
-    for endpoint, row in MATRIX.items()
-    for method, path, handler in ENDPOINTS
-    if endpoint == f"{method} {path}" and row.body
-]
+BODIES = [(name, row, BY_NAME[name].endpoint.body) for name, row in MATRIX.items() if row.body]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +41,7 @@ async def test_fields_a_body_does_not_have_change_nothing(
 
 
 def test_what_comes_in_has_shapes_of_its_own() -> None:
-    shapes = {shape for d in DESCRIBED.values() for shape in (d.body, d.query) if shape}
+    shapes = {shape for row in ROWS for shape in row.endpoint.models}
 
     assert len(shapes) > len(BODIES) / 2
     for ours in (Session, Message, NewSession, NewMessage):

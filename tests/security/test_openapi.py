@@ -9,17 +9,16 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from service.api.answer_schemas import SCHEMAS
-from service.descriptions import DESCRIBED, description
+from service.api.openapi.document import document as made_document
 from service.domain.rules import MAX_ID_CHARS, MAX_TITLE_CHARS
-from service.routes import ENDPOINTS
+from tests.rows import DIALECTS, ROWS
 from tests.security.matrix import MATRIX, WHO
 from tests.security.world import World
 
 
 @cache
 def document() -> dict[str, Any]:
-    return description(limited={"keyed"})
+    return made_document(DIALECTS, limited={"keyed"})
 
 
 def operation_of(endpoint: str) -> dict[str, Any]:
@@ -51,9 +50,8 @@ async def test_the_document_that_is_served_is_valid_openapi(client: httpx2.Async
 
 
 def test_every_endpoint_is_described_and_nothing_else() -> None:
-    assert {endpoint.handler for endpoint in ENDPOINTS} == DESCRIBED.keys()
     operations = [o for by_method in document()["paths"].values() for o in by_method.values()]
-    assert len(operations) == len(ENDPOINTS)
+    assert len(operations) == len(ROWS)
 
 
 def test_open_routes_and_no_others_are_described_as_open() -> None:
@@ -79,16 +77,6 @@ async def test_what_is_answered_is_what_the_document_says(
         assert problems(schema, answer.json()) == []
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_every_answer_has_an_example_that_is_one(name: str) -> None:
-    schema = document()["components"]["schemas"][name]
-
-    assert [
-        problem for example in schema["examples"] for problem in problems(schema, example)
-    ] == []
-    assert schema["examples"]
-
-
 BODIES = {e: o["requestBody"] for e in MATRIX if "requestBody" in (o := operation_of(e))}
 
 
@@ -109,7 +97,7 @@ async def test_the_examples_of_a_body_are_accepted_as_one(world: World, endpoint
 
 @pytest.mark.parametrize("dialect", ["native", "pyspur", "keyed", "julep"])
 def test_429_is_told_of_what_needs_a_token_in_dialects_with_a_limit(dialect: str) -> None:
-    paths = description(limited={dialect})["paths"]
+    paths = made_document(DIALECTS, limited={dialect})["paths"]
 
     operations = [o for by_method in paths.values() for o in by_method.values()]
     told = {o["operationId"] for o in operations if "429" in o["responses"]}
@@ -145,4 +133,4 @@ async def test_the_page_loads_nothing_from_elsewhere(client: httpx2.AsyncClient)
     assert answer.headers["content-security-policy"].startswith("default-src 'none';")
     assert re.findall(r"<(?:script|link|img|iframe)|\bsrc=|@import", answer.text) == []
     assert set(re.findall(r'href="([^"]*)"', answer.text)) == {"openapi.json"}
-    assert all(endpoint.method in answer.text for endpoint in ENDPOINTS)
+    assert all(row.method in answer.text for row in ROWS)

@@ -71,7 +71,7 @@ async def test_it_says_that_nothing_was_done_and_when_to_come_again(port: int) -
     refused = await answer_to(port, GET + b"X-Request-Id: mine\r\n" + END)
 
     assert refused.status == 503
-    assert refused.body.keys() == {"message", "error", "detail"}
+    assert refused.body.keys() == {"message", "error", "code"}
     assert refused.headers["retry-after"] == "1"
     assert refused.headers["outcome"] == "unchanged"
     assert refused.headers["x-request-id"] == "mine"

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from service.api.in_flight import InFlight
-from service.api.protocol import LimitedProtocol, ReceiveLimits, limited_protocol
-from service.api.shedding import Shedding
+from service.edge.in_flight import InFlight
+from service.edge.protocol import LimitedProtocol, ReceiveLimits, limited_protocol
+from service.edge.shedding import Shedding
 from service.observability.health import Readiness
+from tests.rows import ROUTER
 from tests.security.sockets import GIVE_UP_S, read_answer
 from tests.security.sockets import HOST as ADDRESS
 
@@ -30,7 +31,7 @@ END = b"\r\n"
 
 @pytest.fixture(scope="module")
 def shedding() -> Shedding:
-    return Shedding(InFlight(0), Readiness())
+    return Shedding(InFlight(0), Readiness(), ROUTER)
 
 
 class Seen:
@@ -109,9 +110,9 @@ def test_the_application_gets_the_others(shedding: Shedding, request_: bytes) ->
 
 def test_chats_are_let_in_while_only_quick_requests_are_too_many() -> None:
     in_flight = InFlight(10_000)
-    shedding = Shedding(in_flight, Readiness())
+    shedding = Shedding(in_flight, Readiness(), ROUTER)
     chat = b"POST /chat/1 HTTP/1.1\r\n" + HOST + LENGTH + END + BODY
-    requests = [in_flight.request("/get_all/ann") for _ in range(1000)]
+    requests = [in_flight.request(None) for _ in range(1000)]
     for request in requests:
         request.__enter__()
 
@@ -122,7 +123,7 @@ def test_chats_are_let_in_while_only_quick_requests_are_too_many() -> None:
 
 def test_a_draining_process_leaves_all_to_the_application() -> None:
     readiness = Readiness()
-    shedding = Shedding(InFlight(0), readiness)
+    shedding = Shedding(InFlight(0), readiness, ROUTER)
     assert shedding.is_on
 
     readiness.drain()
@@ -192,7 +193,7 @@ async def refusing(
     """Yield a connection that is asked to refuse all, and what its client reads and writes."""
     config = uvicorn.Config(_app, lifespan="off", log_config=None, timeout_keep_alive=keep_alive_s)
     config.load()
-    made = limited_protocol(ReceiveLimits(1000, 10, 10, 10, 10, 10), shedding)
+    made = limited_protocol(ReceiveLimits(1000, 10, 10, 10, 10, 10), shedding, ROUTER)
     connection = made(config=config, server_state=ServerState(), app_state={})
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: connection, ADDRESS, 0)

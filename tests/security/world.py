@@ -54,7 +54,7 @@ class World:
             "{owner}": self.owner.user_id,
             "{agent_id:path}": self.agent,
             "{agent}": self.agent,
-            "{key:key}": self.key,
+            "{key:path}": self.key,
             "{key}": self.key,
             "{{secret}}": quote(json.dumps(SECRETS)),
         }.items():

@@ -21,8 +21,8 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser_shared import parse_host
 
-from service.storage.embedded import EmbeddedMongo, EmbeddedMongoError, running_url
-from service.storage.mongod import find_mongod
+from service.devdb.embedded import EmbeddedMongo, EmbeddedMongoError, running_url
+from service.devdb.mongod import find_mongod
 
 ROOT = Path(__file__).parents[2]
 MIB = 1024 * 1024
@@ -31,7 +31,7 @@ MIB = 1024 * 1024
 SERVICE = """
 import asyncio, sys
 from pathlib import Path
-from service.storage.embedded import EmbeddedMongo
+from service.devdb.embedded import EmbeddedMongo
 
 async def serve():
     async with EmbeddedMongo(Path(sys.argv[1])) as url:

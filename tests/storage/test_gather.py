@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.domain.errors import OutcomeUnknown, SessionNotFound, StoreBusy, StoreUnavailable
-from service.storage.gather import Gatherer, Request
+from service.storage.append.gather import Gatherer, Request
 
 Work = Callable[[Sequence[Request[str, str]]], Awaitable[None]]
 

@@ -16,9 +16,9 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
+from service.devdb.mongod import find_mongod
 from service.storage.driver import Sort
 from service.storage.indexes import HISTORY, INDEXES, SESSIONS, TEXT_INDEX
-from service.storage.mongod import find_mongod
 from service.storage.users import USERS
 from tests.storage.shard_keys import SHARD_KEYS
 

@@ -54,7 +54,7 @@ async def urls(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator[
             "SESSIONS_MONGO_DATABASE": name_of(database),
             "SESSIONS_JWT_SECRET": SECRET,
             "SESSIONS_PORT": "0",
-            "SESSIONS_KEYED_REQUESTS_PER_MINUTE": str(KEYED_LIMIT),
+            "SESSIONS_REQUESTS_PER_MINUTE": f"keyed={KEYED_LIMIT}",
             "SESSIONS_RATE_LIMIT_STORE": "mongodb",
         }
         commands = [WORKERS] if request.param == "workers" else [SERVICE, SERVICE]

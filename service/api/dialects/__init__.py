@@ -1,1 +1,5 @@
-"""The ways in. A dialect holds shapes, views and endpoints, and knows no other dialect."""
+"""The dialects: the only list of them. Each is a folder with a `DIALECT`."""
+
+from service.api.dialects import julep, keyed, native, pyspur
+
+ALL = (native.DIALECT, pyspur.DIALECT, keyed.DIALECT, julep.DIALECT)

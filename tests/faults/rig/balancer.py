@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 
-from service.storage.ports import HOST
+from service.devdb.tcp_ports import HOST
 
 CHUNK_BYTES = 64 * 1024
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from service.storage.mongod import LAUNCH
+from service.devdb.mongod import LAUNCH
 
 STOP_S = 40
 

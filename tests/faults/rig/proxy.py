@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from enum import Enum
 from random import Random
 
-from service.storage.ports import HOST
+from service.devdb.tcp_ports import HOST
 
 CHUNK_BYTES = 64 * 1024
 TRICKLE_BYTES = 1024

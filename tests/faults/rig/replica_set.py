@@ -11,8 +11,8 @@ from typing import Any, Self
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from service.storage.mongod import find_mongod
-from service.storage.ports import HOST, free_port
+from service.devdb.mongod import find_mongod
+from service.devdb.tcp_ports import HOST, free_port
 from tests.faults.rig.bounded_disk import BoundedDisk
 from tests.faults.rig.child import Child
 

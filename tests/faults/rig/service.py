@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from service.storage.ports import HOST, free_port
+from service.devdb.tcp_ports import HOST, free_port
 from tests.faults.rig.child import Child
 from tests.running import COMMAND
 
@@ -60,7 +60,7 @@ def settings_for(mongo_url: str, database: str, **more: str) -> dict[str, str]:
     return {
         "SESSIONS_MONGO_URL": mongo_url,
         "SESSIONS_MONGO_DATABASE": database,
-        "SESSIONS_KEYED_REQUESTS_PER_MINUTE": "1000000",
+        "SESSIONS_REQUESTS_PER_MINUTE": "keyed=1000000",
         **more,
     }
 

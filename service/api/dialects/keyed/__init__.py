@@ -1,0 +1,20 @@
+"""The keyed dialect: sessions are named by their keys.
+
+A session without a key of its own is called `id:` and its id. What belongs to another user is
+not found.
+"""
+
+from service.api.dialects.keyed.endpoints import keyed
+from service.api.dialects.keyed.views import Failure, render
+from service.api.kit.dialect import Dialect, detail_view
+
+DIALECT = Dialect(
+    name="keyed",
+    mounts=("/api/v1",),
+    endpoints=keyed.rows,
+    render_error=render,
+    refusal=detail_view,
+    failure=Failure,
+    invalid_status=422,
+    requests_per_minute=60,
+)

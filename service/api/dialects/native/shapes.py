@@ -1,0 +1,121 @@
+"""What native requests carry."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from service.api.kit.bounds import (
+    SPEAKS_OR_CALLS,
+    Id,
+    Key,
+    MessageContent,
+    Metadata,
+    Name,
+    SpokenContent,
+    Title,
+    ToolCalls,
+    examples,
+)
+from service.api.kit.reading import Body, Integer, Query
+from service.domain.chat.completion import ChatRequest
+from service.domain.models import (
+    DEFAULT_CONTEXT_RESULTS,
+    Content,
+    JsonObject,
+    ListPage,
+    NewMessage,
+    NewSession,
+    Role,
+    SortBy,
+)
+from service.domain.rules import MAX_CONTEXT_RESULTS
+from service.domain.window import Window
+
+MAX_SKIP = 2**31 - 1
+Skip = Annotated[Integer, Field(ge=0, le=MAX_SKIP)]
+Included = Literal["seq", "id", "created_at"]
+MESSAGE_EXAMPLES = [
+    {"role": "user", "content": "What is the capital of France?"},
+    {"role": "assistant", "content": "Paris", "metadata": {"model": "demo"}, "id": "answer-1"},
+]
+
+
+class CreateQuery(Query):
+    agent_id: Id
+    max_context_results: Annotated[Integer, Field(ge=1, le=MAX_CONTEXT_RESULTS)] = (
+        DEFAULT_CONTEXT_RESULTS
+    )
+    title: Title | None = None
+    key: Key | None = None
+    user_id: Id | None = None
+
+    def to_domain(self) -> NewSession:
+        return NewSession(**self.model_dump())
+
+
+def _as_list(text: str) -> list[str]:
+    return text.split(",") if text else []
+
+
+class HistoryQuery(Query):
+    limit: Annotated[Integer, Field(ge=1, le=1000)] = 20
+    skip: Skip = 0
+    include: Annotated[frozenset[Included], BeforeValidator(_as_list)] = frozenset()
+
+    def window(self, *, newest: bool) -> Window:
+        return Window(limit=self.limit, skip=self.skip, newest=newest)
+
+
+def _as_direction(text: object) -> object:
+    return {"1": 1, "-1": -1}.get(str(text), text)
+
+
+class ListQuery(Query):
+    limit: Annotated[Integer, Field(ge=1, le=100)] = 20
+    skip: Skip = 0
+    sort_by: SortBy = SortBy.CREATED_AT
+    sort_order: Annotated[Literal[-1, 1], BeforeValidator(_as_direction)] = -1
+
+    def to_domain(self) -> ListPage:
+        return ListPage(
+            limit=self.limit,
+            skip=self.skip,
+            sort_by=self.sort_by,
+            descending=self.sort_order == -1,
+        )
+
+
+def _as_content(value: object) -> object:
+    is_parts = isinstance(value, list) and all(isinstance(part, dict) for part in value)
+    if value is None or isinstance(value, str) or is_parts:
+        return value
+    raise ValueError("must be text, a list of objects, or null")
+
+
+class MessageBody(Body):
+    model_config = ConfigDict(json_schema_extra=SPEAKS_OR_CALLS | {"examples": MESSAGE_EXAMPLES})
+
+    role: Role
+    content: Annotated[MessageContent, BeforeValidator(_as_content)] = None
+    name: Name | None = None
+    tool_calls: Annotated[list[JsonObject] | None, ToolCalls] = None
+    tool_call_id: Name | None = None
+    metadata: Metadata | None = None
+    id: Key | None = None
+
+    def to_domain(self, idempotency_key: str | None) -> NewMessage:
+        fields = self.model_dump(exclude={"id"})
+        return NewMessage(
+            **fields, client_key=self.id if idempotency_key is None else idempotency_key
+        )
+
+
+class ChatBody(Body):
+    model_config = examples({"content": "What is the capital of France?", "stream": False})
+
+    content: Annotated[Content, SpokenContent]
+    stream: bool | None = None
+
+    def to_domain(self, idempotency_key: str | None) -> ChatRequest:
+        message = NewMessage(role=Role.USER, content=self.content)
+        return ChatRequest(messages=[message], idempotency_key=idempotency_key)

@@ -1,0 +1,1 @@
+"""What every dialect is made of."""

@@ -1,0 +1,134 @@
+"""What the OpenAPI document says of the domain's rules, with the numbers the domain checks.
+
+Shapes leave these rules to the domain, so that every way in has the same ones and the same words
+for them; here they are told to readers and generators, as JSON Schema.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, WithJsonSchema
+from pydantic.config import JsonDict
+
+from service.domain.models import Content, JsonObject
+from service.domain.rules import (
+    INT64,
+    MAX_CONTENT_BYTES,
+    MAX_ID_CHARS,
+    MAX_JSON_DEPTH,
+    MAX_KEY_CHARS,
+    MAX_METADATA_BYTES,
+    MAX_NAME_CHARS,
+    MAX_SITUATION_BYTES,
+    MAX_TITLE_CHARS,
+    MAX_TOKEN_BUDGET,
+    MAX_TOOL_CALLS_BYTES,
+)
+
+Schema = dict[str, Any]
+
+STORABLE = r"^[^\x00]*$"
+
+
+def the(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def examples(*bodies: JsonDict) -> ConfigDict:
+    """Return the configuration of a shape that is shown with these bodies."""
+    return ConfigDict(json_schema_extra={"examples": list(bodies)})
+
+
+def text(max_chars: int) -> WithJsonSchema:
+    return WithJsonSchema(text_schema(max_chars))
+
+
+def text_schema(max_chars: int, min_chars: int = 1) -> Schema:
+    return {
+        "type": "string",
+        "minLength": min_chars,
+        "maxLength": max_chars,
+        "pattern": STORABLE,
+    }
+
+
+def _or_null(*kinds: Schema) -> Schema:
+    return {"anyOf": [*kinds, {"type": "null"}]}
+
+
+Id = Annotated[str, text(MAX_ID_CHARS)]
+Key = Annotated[str, text(MAX_KEY_CHARS)]
+Title = Annotated[str, text(MAX_TITLE_CHARS)]
+Name = Annotated[str, text(MAX_NAME_CHARS)]
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+FreeText = Annotated[str, WithJsonSchema({"type": "string", "pattern": STORABLE})]
+
+# Of what is measured in bytes as UTF-8 or JSON, JSON Schema can only bound the characters.
+SITUATION = text_schema(MAX_SITUATION_BYTES, min_chars=0) | {
+    "description": f"At most {MAX_SITUATION_BYTES} bytes as UTF-8."
+}
+Situation = Annotated[str, WithJsonSchema(SITUATION)]
+TokenBudget = WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_TOKEN_BUDGET})
+Metadata = Annotated[
+    JsonObject,
+    WithJsonSchema(
+        the("JsonObject") | {"description": f"At most {MAX_METADATA_BYTES} bytes as JSON."}
+    ),
+]
+
+PART: JsonDict = {
+    "allOf": [the("JsonObject")],
+    "type": "object",
+    "required": ["type"],
+    "properties": {"type": {"type": "string", "pattern": STORABLE}},
+}
+TEXT_CONTENT: JsonDict = text_schema(MAX_CONTENT_BYTES)
+PARTS_CONTENT: JsonDict = {"type": "array", "items": PART, "minItems": 1}
+CONTENT_SIZE = f"At most {MAX_CONTENT_BYTES} bytes as UTF-8 or JSON, and not empty."
+SPOKEN_CONTENT: JsonDict = {"anyOf": [TEXT_CONTENT, PARTS_CONTENT], "description": CONTENT_SIZE}
+SpokenContent = WithJsonSchema(SPOKEN_CONTENT)
+MessageContent = Annotated[
+    Content,
+    WithJsonSchema(
+        _or_null(text_schema(MAX_CONTENT_BYTES, min_chars=0), PARTS_CONTENT | {"minItems": 0})
+    ),
+]
+ToolCalls = WithJsonSchema(
+    _or_null({"type": "array", "items": the("JsonObject"), "minItems": 1})
+    | {"description": f"At most {MAX_TOOL_CALLS_BYTES} bytes as JSON."}
+)
+
+# A message says something or, an assistant's, calls tools.
+SPEAKS_OR_CALLS: Schema = {
+    "anyOf": [
+        {
+            "required": ["content"],
+            "properties": {
+                "content": {"anyOf": [TEXT_CONTENT, PARTS_CONTENT]},
+                "tool_calls": {"type": "null"},
+            },
+        },
+        {
+            "required": ["tool_calls"],
+            "properties": {"role": {"const": "assistant"}, "tool_calls": {"type": "array"}},
+        },
+    ]
+}
+
+JSON_COMPONENTS: dict[str, Schema] = {
+    "Json": {
+        "anyOf": [
+            {"type": ["null", "boolean"]},
+            {"type": "integer", "minimum": INT64.start, "maximum": INT64.stop - 1},
+            {"type": "number"},
+            {"type": "string", "pattern": STORABLE},
+            {"type": "array", "items": the("Json")},
+            the("JsonObject"),
+        ],
+        "description": f"Any JSON value of at most {MAX_JSON_DEPTH} levels.",
+    },
+    "JsonObject": {
+        "type": "object",
+        "propertyNames": {"pattern": STORABLE},
+        "additionalProperties": the("Json"),
+    },
+}

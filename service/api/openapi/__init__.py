@@ -1,0 +1,1 @@
+"""The service's own description, made from the dialects; it knows none by name."""

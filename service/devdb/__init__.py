@@ -1,0 +1,1 @@
+"""A MongoDB for development and tests, started and stopped with the service."""

@@ -1,0 +1,1 @@
+"""Export and import: a line of JSON for each session and profile."""

@@ -1,0 +1,1 @@
+"""HTTP below the application: connections, limits, headers, logs and metrics."""

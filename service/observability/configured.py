@@ -1,0 +1,29 @@
+"""The observer that the settings want."""
+
+from config.settings import Settings
+from service.observability.metrics import MONGO_POOL_LIMIT
+from service.observability.observer import Observer
+
+
+class TracingNotInstalled(Exception):
+    def __init__(self) -> None:
+        super().__init__(
+            "SESSIONS_TRACES_URL needs the extra `tracing`: pip install 'session-service[tracing]'."
+        )
+
+
+def observer_for(settings: Settings) -> Observer:
+    """Return what the settings want.
+
+    Raises:
+        TracingNotInstalled: traces are wanted, and their library is not there.
+    """
+    MONGO_POOL_LIMIT.set(settings.mongo_max_pool)
+    if settings.traces_url is None:
+        return Observer()
+    try:
+        # An extra: it is neither installed nor loaded unless traces are wanted.
+        from service.observability.tracing import Tracing, exporter_to  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise TracingNotInstalled from None
+    return Tracing(exporter_to(settings.traces_url))

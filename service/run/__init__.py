@@ -1,0 +1,1 @@
+"""One process and many: the server, its workers, and how they end."""

@@ -1,0 +1,51 @@
+"""What parts of the service report, for others to watch: a leaf that anyone may import."""
+
+from collections.abc import Callable, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
+from typing import Any, NamedTuple, Protocol
+
+APPEND, CREATE, READ_HEADS, LIST = "append", "create", "read heads", "list"
+# Where the scope of a request has the template of its path.
+_TEMPLATE = "session_service.template"
+
+
+class Batch(NamedTuple):
+    """Requests of a kind that share calls: how long each waited, and who asked for it.
+
+    `messages` is how many a batch of appends holds, else 0.
+    """
+
+    kind: str
+    messages: int
+    waits_s: list[float]
+    askers: list[Context]
+
+
+# Entered when a batch begins, left when it is done: with the error, if it failed.
+WatchBatch = Callable[[Batch], AbstractContextManager[None]]
+
+
+def unwatched(_: Batch) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+class DriverWatcher(Protocol):
+    """Is called from the driver's threads; what it raises is only logged."""
+
+    def command_ended(self, name: str, duration_s: float, *, failed: bool) -> None: ...
+
+    def connections_changed(self, *, idle: int = 0, in_use: int = 0) -> None:
+        """Take note of so many more, or fewer, connections in these states."""
+        ...
+
+
+def report_template(scope: MutableMapping[str, Any], template: str | None) -> None:
+    """Keep the template of the path with its request; None if no path matches."""
+    scope[_TEMPLATE] = template
+
+
+def template_in(scope: MutableMapping[str, Any]) -> str | None:
+    """Return the template of the path of a request: the path itself holds ids and keys."""
+    found: str | None = scope.get(_TEMPLATE)
+    return found
