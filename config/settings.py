@@ -188,6 +188,11 @@ class Settings(BaseSettings):
     llm_max_retries: int = Field(
         2, ge=0, le=10, description="Most retries of a model call that came to nothing."
     )
+    llm_max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens",
+        description="Name under which that API takes the most tokens of a response: newer OpenAI "
+        "models want `max_completion_tokens`.",
+    )
     text_search: bool = Field(
         default=False,
         description="Index messages by their words, so that chats find earlier ones. "

@@ -178,20 +178,22 @@ class ModelNotConfigured(DomainError):
 
 
 class ModelFailed(DomainError):
-    """The model gave no answer that can be used; nothing was stored.
+    """The model gave no response that can be used; nothing was stored.
 
-    The text is the service's own. What the model's provider said stays out of it: that may
-    tell of the operator's account.
+    `may_pass` says whether the same request can succeed later. What the model's provider said
+    is part of the text only where it is about the request: the rest may be about the operator's
+    account.
     """
 
     code = "model_failed"
 
-    def __init__(self, problem: str = "could not be reached") -> None:
-        super().__init__(f"The chat model {problem}; nothing was stored. Try again.")
+    def __init__(self, problem: str = "could not be reached", *, may_pass: bool = False) -> None:
+        advice = " Try again." if may_pass else ""
+        super().__init__(f"The chat model {problem.rstrip('.')}; nothing was stored.{advice}")
 
 
 class ModelTimeout(ModelFailed):
     code = "model_timeout"
 
     def __init__(self, timeout_s: float) -> None:
-        super().__init__(f"gave no complete answer within {timeout_s:g} seconds")
+        super().__init__(f"gave no complete response within {timeout_s:g} seconds", may_pass=True)

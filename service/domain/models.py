@@ -38,10 +38,14 @@ class Frozen(BaseModel):
 
 
 class NewMessage(Frozen):
-    """What a caller hands in. `client_key` makes the append idempotent within its session."""
+    """What a caller hands in. `client_key` makes the append idempotent within its session.
+
+    `reasoning_content` is what a model thought before an assistant's message, apart from it.
+    """
 
     role: Role
     content: Content = None
+    reasoning_content: str | None = None
     name: str | None = None
     tool_calls: list[JsonObject] | None = None
     tool_call_id: str | None = None

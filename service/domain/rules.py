@@ -13,6 +13,7 @@ MAX_KEY_CHARS = 256
 MAX_TITLE_CHARS = 512
 MAX_NAME_CHARS = 128
 MAX_CONTENT_BYTES = 256 * 1024
+MAX_REASONING_BYTES = 256 * 1024
 MAX_TOOL_CALLS_BYTES = 256 * 1024
 MAX_METADATA_BYTES = 16 * 1024
 MAX_SITUATION_BYTES = 64 * 1024
@@ -61,6 +62,8 @@ def check_message(message: NewMessage) -> None:
     for field, text in (("name", message.name), ("tool_call_id", message.tool_call_id)):
         if text is not None:
             check_text(field, text, MAX_NAME_CHARS)
+    if message.reasoning_content is not None:
+        _check_reasoning(message, message.reasoning_content)
     if message.client_key is not None:
         check_text("idempotency key", message.client_key, MAX_KEY_CHARS)
     if message.tool_calls is not None:
@@ -97,10 +100,24 @@ def _check_content(message: NewMessage) -> None:
         if not all(isinstance(part.get("type"), str) for part in content):
             raise InvalidInput("content", "each part must be an object with a text 'type'.")
         _check_json("content", content, MAX_CONTENT_BYTES)
-    if not content and not message.tool_calls:
+    if not content and not message.tool_calls and not _is_empty_response(message):
         raise InvalidInput(
-            "content", "must not be empty or null, except beside tool_calls of an assistant."
+            "content",
+            "must not be empty or null, except for an assistant: empty text, or null in addition "
+            "to tool_calls.",
         )
+
+
+def _is_empty_response(message: NewMessage) -> bool:
+    """Say whether a model responded, and said nothing."""
+    return message.role is Role.ASSISTANT and message.content == ""
+
+
+def _check_reasoning(message: NewMessage, reasoning: str) -> None:
+    if message.role is not Role.ASSISTANT:
+        raise InvalidInput("reasoning_content", "only an assistant's message may have it.")
+    _check_characters("reasoning_content", reasoning)
+    _check_size("reasoning_content", len(reasoning.encode()), MAX_REASONING_BYTES)
 
 
 def _check_tool_calls(message: NewMessage) -> None:

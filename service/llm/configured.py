@@ -36,6 +36,7 @@ def _configured(settings: Settings, base_url: str, model: str) -> "OpenAIModel":
         settings.llm_api_key,
         timeout_s=settings.llm_timeout_s,
         max_retries=settings.llm_max_retries,
+        max_tokens_field=settings.llm_max_tokens_field,
     )
 
 

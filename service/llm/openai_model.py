@@ -1,28 +1,32 @@
 """A chat model behind an OpenAI-compatible `/chat/completions`: the only home of openai."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from typing import Any
 
 import httpx2
 import openai
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
 from service.domain.chat.completion import Completion, Delta, ModelSettings
 from service.domain.errors import ModelFailed, ModelTimeout
 from service.domain.models import NewMessage
-from service.llm.answers import Answer, Chunk, StreamedAnswer
 from service.llm.bounded import bound
+from service.llm.completions import Chunk, Response, StreamedCompletion
+from service.llm.event_stream import chunks_in
+from service.llm.prompt_view import prompt_view
+from service.llm.refusals import shown
+from service.llm.text import fit_json
 
 MAX_CONNECTIONS = 200
-SHOWN_FIELDS = {"role", "content", "name", "tool_calls", "tool_call_id"}
-REFUSALS = {
-    401: "refused the service's key",
-    403: "refused the service's key",
-    429: "takes no more requests for now",
-}
+KEY_REFUSED = {401, 403}
+TOO_MANY_REQUESTS = 429
+# A request that timed out or met another one.
+MAY_PASS = {408, 409}
+SERVER_ERROR = 500
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +47,17 @@ class OpenAIModel:
         *,
         timeout_s: float,
         max_retries: int,
+        max_tokens_field: str = "max_tokens",
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.name = model
         self._timeout_s = timeout_s
+        self._max_tokens_field = max_tokens_field
+        self._api_key = api_key.get_secret_value() if api_key else None
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             # Without one, the library would send a key from the environment to this URL.
-            api_key=api_key.get_secret_value() if api_key else "none",
+            api_key=self._api_key or "none",
             timeout=timeout_s,
             max_retries=max_retries,
             default_headers={"Accept-Encoding": "identity"},
@@ -63,45 +70,62 @@ class OpenAIModel:
         )
 
     async def complete(self, prompt: Sequence[NewMessage], settings: ModelSettings) -> Completion:
+        body = self._body(prompt, settings)
         with self._failures():
             async with asyncio.timeout(self._timeout_s):
-                response = await self._client.chat.completions.with_raw_response.create(
-                    **self._body(prompt, settings)
-                )
-            return Answer.model_validate_json(response.content).to_domain()
+                response = await self._client.chat.completions.with_raw_response.create(**body)
+            # Unlike faster parsers, this one lets half of a character pass.
+            value = fit_json(json.loads(response.content))
+            return Response.model_validate(value).to_domain()
 
     async def stream(
         self, prompt: Sequence[NewMessage], settings: ModelSettings
     ) -> AsyncGenerator[Delta | Completion, None]:
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         body = self._body(prompt, settings)
+        completion = StreamedCompletion()
         with self._failures():
-            async with asyncio.timeout_at(deadline):
-                chunks = await self._client.chat.completions.create(
-                    **body, stream=True, stream_options={"include_usage": True}
-                )
-            answer = StreamedAnswer()
-            async with chunks:
+            opening = self._client.chat.completions.with_streaming_response.create(
+                **body, stream=True, stream_options={"include_usage": True}
+            )
+            async with AsyncExitStack() as stack:
+                async with asyncio.timeout_at(deadline):
+                    response = await stack.enter_async_context(opening)
+                chunks = await stack.enter_async_context(aclosing(chunks_in(response.iter_bytes())))
                 while (chunk := await _next_within(deadline, chunks)) is not None:
-                    for delta in answer.add(chunk):
+                    self._require_no_error(chunk)
+                    for delta in completion.add(Chunk.model_validate(chunk)):
                         yield delta
-            yield answer.to_domain()
+            for delta in completion.end():
+                yield delta
+            yield completion.to_domain()
 
     async def aclose(self) -> None:
         await self._client.close()
 
     def _body(self, prompt: Sequence[NewMessage], settings: ModelSettings) -> dict[str, Any]:
         given = settings.model_dump(exclude_none=True)
-        messages = [
-            {"content": message.content}
-            | message.model_dump(mode="json", include=SHOWN_FIELDS, exclude_none=True)
-            for message in prompt
-        ]
-        return {"model": self.name, **given, "messages": messages}
+        if "max_tokens" in given:
+            given[self._max_tokens_field] = given.pop("max_tokens")
+        return {"model": self.name, **given, "messages": prompt_view(prompt)}
+
+    def _require_no_error(self, chunk: dict[str, Any]) -> None:
+        """Raise ModelFailed where a stream says that it failed, in the middle of a 200."""
+        error = chunk.get("error")
+        if error:
+            message = error.get("message") if isinstance(error, dict) else error
+            raise ModelFailed(self._refused("failed", message), may_pass=True)
+
+    def _refused(self, problem: str, said: object) -> str:
+        words = shown(said, self._api_key)
+        return f"{problem}: {words}" if words else problem
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """Say in our own words what went wrong; the provider's may tell of our account."""
+        """Say in our own words what went wrong, with what the server says of a request.
+
+        Of keys, accounts and its own troubles the server's words are for the operator only.
+        """
         try:
             yield
         except (TimeoutError, openai.APITimeoutError) as error:
@@ -109,27 +133,39 @@ class OpenAIModel:
             raise ModelTimeout(self._timeout_s) from None
         except openai.APIStatusError as error:
             _log(error)
-            status = error.status_code
-            failed = "failed" if status >= 500 else "refused the request"  # noqa: PLR2004
-            raise ModelFailed(REFUSALS.get(status, failed)) from None
+            raise self._status_failure(error) from None
         except (openai.APIConnectionError, httpx2.HTTPError) as error:
             _log(error)
-            raise ModelFailed("could not be reached, or broke off") from None
+            raise ModelFailed("could not be reached, or broke off", may_pass=True) from None
         except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            # What is no answer at all makes the library fail in any of these ways.
+            # What is no response at all makes the library fail in any of these ways.
             _log(error)
-            raise ModelFailed("gave no answer that can be understood") from None
+            raise ModelFailed("gave no response that can be understood") from None
+
+    def _status_failure(self, error: openai.APIStatusError) -> ModelFailed:
+        status = error.status_code
+        if status in KEY_REFUSED:
+            return ModelFailed("refused the service's key")
+        if status == TOO_MANY_REQUESTS:
+            return ModelFailed("takes no more requests for now", may_pass=True)
+        if status in MAY_PASS or status >= SERVER_ERROR:
+            return ModelFailed("failed", may_pass=True)
+        return ModelFailed(self._refused("refused the request", _message_in(error.body)))
 
 
-async def _next_within(deadline: float, chunks: Any) -> Chunk | None:
-    try:
-        async with asyncio.timeout_at(deadline):
-            value = await anext(chunks)
-    except StopAsyncIteration:
-        return None
-    if isinstance(value, BaseModel):
-        value = value.model_dump(warnings=False)
-    return Chunk.model_validate(value)
+async def _next_within(
+    deadline: float, chunks: AsyncGenerator[dict[str, Any], None]
+) -> dict[str, Any] | None:
+    async with asyncio.timeout_at(deadline):
+        return await anext(chunks, None)
+
+
+def _message_in(body: object) -> object:
+    """Return what an error says: servers put it into `message`, some into `error` or `detail`."""
+    if isinstance(body, dict):
+        found = (body.get(name) for name in ("message", "error", "detail"))
+        return next((_message_in(value) for value in found if value), None)
+    return body
 
 
 def _log(error: Exception) -> None:

@@ -25,10 +25,11 @@ class Step:
     """One answer. `delay_s` comes before each piece; `cut_after` that many pieces it ends.
 
     A cut answer breaks the connection; with `ends_cleanly` the body just ends too early.
-    `junk` is sent instead of an answer.
+    `junk` is sent instead of an answer, `says` is what an error says.
     """
 
     text: str | None = None
+    reasoning: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
     finish_reason: str | None = None
     usage: tuple[int, int] | None = (11, 7)
@@ -37,6 +38,7 @@ class Step:
     junk: bytes | None = None
     cut_after: int | None = None
     ends_cleanly: bool = False
+    says: str = "the provider's own words"
 
     @property
     def ending(self) -> str:
@@ -105,12 +107,14 @@ def _pieces(step: Step, *, streams: bool) -> list[bytes]:
     if step.junk is not None:
         return [step.junk]
     if step.status != 200:  # noqa: PLR2004  Anything else is an error.
-        return [orjson.dumps({"error": {"message": "the provider's own words", "type": "x"}})]
+        return [orjson.dumps({"error": {"message": step.says, "type": "x"}})]
     return _streamed(step) if streams else [orjson.dumps(_whole(step))]
 
 
 def _whole(step: Step) -> dict[str, Any]:
     message = {"role": "assistant", "content": step.text, "tool_calls": step.tool_calls}
+    if step.reasoning is not None:
+        message["reasoning_content"] = step.reasoning
     return {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
@@ -123,9 +127,8 @@ def _whole(step: Step) -> dict[str, Any]:
 
 def _streamed(step: Step) -> list[bytes]:
     """Return the events of a stream: a word each, then the calls with split arguments."""
-    words = (step.text or "").split(" ")
-    texts = [word if i == 0 else f" {word}" for i, word in enumerate(words)]
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": t} for t in texts if t]
+    deltas: list[dict[str, Any]] = [{"reasoning_content": t} for t in _words(step.reasoning)]
+    deltas += [{"role": "assistant", "content": t} for t in _words(step.text)]
     for index, call in enumerate(step.tool_calls or []):
         deltas += _call_deltas(index, call)
     chunks = [_chunk({"index": 0, "delta": delta, "finish_reason": None}) for delta in deltas]
@@ -133,6 +136,11 @@ def _streamed(step: Step) -> list[bytes]:
     if step.usage:
         chunks.append(_chunk(None) | {"usage": _usage(step)})
     return [*(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks), b"data: [DONE]\n\n"]
+
+
+def _words(text: str | None) -> list[str]:
+    words = (text or "").split(" ")
+    return [word if i == 0 else f" {word}" for i, word in enumerate(words) if word or i]
 
 
 def _call_deltas(index: int, call: dict[str, Any]) -> list[dict[str, Any]]:

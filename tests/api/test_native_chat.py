@@ -102,6 +102,33 @@ async def test_a_streamed_chat_comes_in_events(user: Api, script: Script) -> Non
     assert len(await user.history(session_id)) == 2
 
 
+async def test_reasoning_is_shown_apart_from_the_text_and_kept(user: Api, script: Script) -> None:
+    step = Step(text="Paris", reasoning="Let me think")
+    script.steps.extend([step, step])
+    session_id = await user.create()
+    message = {"role": "assistant", "content": "Paris", "reasoning_content": "Let me think"}
+
+    whole = await ask(user, session_id, {"content": "hi"})
+    streamed = await ask(user, session_id, {"content": "hi", "stream": True})
+
+    assert whole.json()["data"] == message
+    *pieces, last = events_of(streamed)
+    thoughts = [{"reasoning": text} for text in ("Let", " me", " think")]
+    assert pieces == [*thoughts, {"content": "Paris"}]
+    assert last["data"] == message
+    assert (await user.history(session_id))[1::2] == [message, message]
+
+
+async def test_reasoning_can_be_appended(user: Api) -> None:
+    session_id = await user.create()
+    message = {"role": "assistant", "content": "Paris", "reasoning_content": "Let me think"}
+
+    answer = await user.update(session_id, message)
+
+    assert answer.status_code == 200
+    assert await user.history(session_id) == [message]
+
+
 async def test_tool_calls_are_in_the_answer_and_in_the_stream(user: Api, script: Script) -> None:
     script.steps.extend([Step(tool_calls=[CALL]), Step(tool_calls=[CALL])])
     session_id = await user.create()

@@ -14,10 +14,10 @@ from tests.chat.asking import log_of, said, saying
 from tests.chat.conftest import NewSessions
 from tests.served import until
 
-FAILURES = [Step(status=500), Step(status=400), Step(junk=b"<html>"), Step(text="")]
+FAILURES = [Step(status=500), Step(status=400), Step(junk=b"<html>"), Step(cut_after=0)]
 
 
-@pytest.mark.parametrize("failure", FAILURES, ids=["500", "400", "junk", "empty"])
+@pytest.mark.parametrize("failure", FAILURES, ids=["500", "400", "junk", "cut"])
 async def test_nothing_is_stored_when_the_model_fails(
     chat: Chat,
     script: Script,

@@ -20,6 +20,7 @@ from service.domain.rules import (
     MAX_SITUATION_BYTES,
     MAX_TITLE_CHARS,
     MAX_TOKEN_BUDGET,
+    MAX_REASONING_BYTES,
     MAX_TOOL_CALLS_BYTES,
     MAX_TOOLS_BYTES,
     check_message,
@@ -214,13 +215,32 @@ def test_the_most_extreme_finite_numbers_are_taken(number: float) -> None:
     check_message_with(metadata={"a": number})
 
 
-@pytest.mark.parametrize("content", [None, "", []])
-@pytest.mark.parametrize("role", Role)
+EMPTY: list[str | list[JsonObject] | None] = [None, "", []]
+WITHOUT_CONTENT = [
+    (role, content) for role in Role for content in EMPTY if (role, content) != (Role.ASSISTANT, "")
+]
+
+
+@pytest.mark.parametrize(("role", "content"), WITHOUT_CONTENT)
 def test_a_message_without_content_is_refused(
     role: Role, content: str | list[JsonObject] | None
 ) -> None:
     with pytest.raises(InvalidInput, match="must not be empty or null"):
         check_message_with(role=role, content=content)
+
+
+def test_an_assistant_may_respond_with_empty_text() -> None:
+    check_message_with(role=Role.ASSISTANT, content="")
+
+
+def test_only_an_assistant_reasons_and_within_bounds() -> None:
+    check_message_with(role=Role.ASSISTANT, reasoning_content="x" * MAX_REASONING_BYTES)
+    with pytest.raises(InvalidInput, match="only an assistant"):
+        check_message_with(role=Role.USER, reasoning_content="x")
+    with pytest.raises(TooLarge):
+        check_message_with(role=Role.ASSISTANT, reasoning_content="x" * (MAX_REASONING_BYTES + 1))
+    with pytest.raises(InvalidInput, match="NUL"):
+        check_message_with(role=Role.ASSISTANT, reasoning_content="\x00")
 
 
 @pytest.mark.parametrize("content", [None, "", [], "x"])

@@ -32,12 +32,9 @@ JUNK = [
     b'{"choices": [null]}',
     b'{"choices": {"a": 1}}',
     b'{"choices": [{"message": {"content": 5}}]}',
-    b'{"choices": [{"message": {"content": "a\\u0000b"}}]}',
-    b'{"choices": [{"message": {"content": "\\ud800"}}]}',
     b'{"choices": [{"message": {"content": null}}]}',
     b'{"choices": [{"message": {"tool_calls": [{"function": {"name": "f"}}]}}]}',
     b'{"choices": [{"message": {"tool_calls": [{"id": "", "function": {"name": "f"}}]}}]}',
-    b'{"choices": [{"message": {"content": "ok"}}], "usage": {"prompt_tokens": -1}}',
     b"[" * 100_000,
     b"\xff\xfe",
 ]
@@ -46,6 +43,7 @@ STREAMED_JUNK = [
     b'data: {"choices": [{"delta": {"content": 7}}]}\n\n',
     b'data: {"choices": [{"delta": {"tool_calls": [{"index": 1000000}]}}]}\n\n',
     b'data: {"choices": [{"delta": [1], "finish_reason": {}}]}\n\n',
+    b'data: {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}\n\n',
     b'event: thread.x\ndata: {"error": 1}\n\n',
     b'data: {"error": {"message": "the provider\'s own words"}}\n\n',
 ]
@@ -129,6 +127,17 @@ async def test_the_model_is_asked_what_the_settings_say_and_nothing_else(
     assert script.last_authorization == "Bearer the key"
 
 
+async def test_the_most_tokens_go_out_under_the_name_that_is_set(url: str, script: Script) -> None:
+    name = "max_completion_tokens"
+    model = OpenAIModel(url, "o", None, timeout_s=5, max_retries=0, max_tokens_field=name)
+
+    await model.complete(PROMPT, ModelSettings(max_tokens=9))
+
+    assert script.requests[0][name] == 9
+    assert "max_tokens" not in script.requests[0]
+    await model.aclose()
+
+
 async def test_a_chat_may_name_another_model(model: OpenAIModel, script: Script) -> None:
     await streamed(model, ModelSettings(model="large"))
 
@@ -159,25 +168,57 @@ async def test_junk_is_a_failure(model: OpenAIModel, script: Script, junk: bytes
 async def test_streamed_junk_is_a_failure(model: OpenAIModel, script: Script, junk: bytes) -> None:
     script.steps.append(Step(junk=junk))
 
-    with pytest.raises(ModelFailed) as failed:
+    with pytest.raises(ModelFailed):
         await streamed(model)
 
-    assert "own words" not in str(failed.value)
 
-
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 422, 429, 500, 503])
-async def test_a_refusal_is_a_failure_in_our_own_words(
-    model: OpenAIModel, script: Script, status: int
-) -> None:
-    script.steps.extend([Step(status=status), Step(status=status)])
-
+async def refusals(model: OpenAIModel, script: Script, step: Step) -> list[str]:
+    """Return what a failure says, whole and streamed."""
+    script.steps.extend([step, step])
     with pytest.raises(ModelFailed) as whole:
         await model.complete(PROMPT, ModelSettings())
     with pytest.raises(ModelFailed) as stream:
         await streamed(model)
+    return [str(whole.value), str(stream.value)]
 
-    assert "own words" not in str(whole.value)
-    assert "own words" not in str(stream.value)
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+async def test_what_a_server_says_of_a_request_it_refuses_reaches_the_caller(
+    model: OpenAIModel, script: Script, status: int
+) -> None:
+    said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+
+    texts = await refusals(model, script, Step(status=status, says=said))
+
+    expected = f"The chat model refused the request: {said[:-1]}; nothing was stored."
+    assert texts == [expected, expected]
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+async def test_what_a_server_says_of_keys_and_of_itself_does_not(
+    model: OpenAIModel, script: Script, status: int
+) -> None:
+    for text in await refusals(model, script, Step(status=status)):
+        assert "own words" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "helps"), [(400, False), (401, False), (404, False), (429, True), (503, True)]
+)
+async def test_trying_again_is_advised_only_where_it_can_help(
+    model: OpenAIModel, script: Script, status: int, *, helps: bool
+) -> None:
+    for text in await refusals(model, script, Step(status=status)):
+        assert ("Try again" in text) == helps
+
+
+async def test_an_error_within_a_stream_is_a_failure_with_its_text(
+    model: OpenAIModel, script: Script
+) -> None:
+    script.steps.append(Step(junk=b'data: {"error": {"message": "overloaded"}}\n\n'))
+
+    with pytest.raises(ModelFailed, match="failed: overloaded; nothing was stored"):
+        await streamed(model)
 
 
 @pytest.mark.parametrize("ends_cleanly", [True, False], ids=["closed", "broken"])

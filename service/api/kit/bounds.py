@@ -18,6 +18,7 @@ from service.domain.rules import (
     MAX_KEY_CHARS,
     MAX_METADATA_BYTES,
     MAX_NAME_CHARS,
+    MAX_REASONING_BYTES,
     MAX_SITUATION_BYTES,
     MAX_TITLE_CHARS,
     MAX_TOKEN_BUDGET,
@@ -86,6 +87,11 @@ PARTS_CONTENT: JsonDict = {"type": "array", "items": PART, "minItems": 1}
 CONTENT_SIZE = f"At most {MAX_CONTENT_BYTES} bytes as UTF-8 or JSON, and not empty."
 SPOKEN_CONTENT: JsonDict = {"anyOf": [TEXT_CONTENT, PARTS_CONTENT], "description": CONTENT_SIZE}
 SpokenContent = WithJsonSchema(SPOKEN_CONTENT)
+REASONING_SIZE = f"What a model thought: at most {MAX_REASONING_BYTES} bytes as UTF-8."
+ReasoningContent = Annotated[
+    str,
+    WithJsonSchema(text_schema(MAX_REASONING_BYTES, min_chars=0) | {"description": REASONING_SIZE}),
+]
 MessageContent = Annotated[
     Content,
     WithJsonSchema(
@@ -104,6 +110,15 @@ SPEAKS_OR_CALLS: Schema = {
             "required": ["content"],
             "properties": {
                 "content": {"anyOf": [TEXT_CONTENT, PARTS_CONTENT]},
+                "tool_calls": {"type": "null"},
+                "reasoning_content": {"type": "null"},
+            },
+        },
+        {
+            "required": ["content"],
+            "properties": {
+                "role": {"const": "assistant"},
+                "content": {"anyOf": [text_schema(MAX_CONTENT_BYTES, min_chars=0), PARTS_CONTENT]},
                 "tool_calls": {"type": "null"},
             },
         },

@@ -53,7 +53,13 @@ class ToolCallDelta(Frozen):
     arguments: str = ""
 
 
-Delta = str | ToolCallDelta
+class ReasoningDelta(Frozen):
+    """A piece of what the model thinks, apart from what it says."""
+
+    text: str
+
+
+Delta = str | ReasoningDelta | ToolCallDelta
 
 
 class ChatRequest(Frozen):
@@ -83,8 +89,10 @@ class Suggestion(Frozen):
 def deltas_of(message: NewMessage) -> list[Delta]:
     """Return a whole answer as the pieces a stream of it may have."""
     content, calls = message.content, message.tool_calls or []
+    reasoning = message.reasoning_content
+    thought: list[Delta] = [ReasoningDelta(text=reasoning)] if reasoning else []
     text: list[Delta] = [content] if isinstance(content, str) and content else []
-    return [*text, *(_delta_of(i, call) for i, call in enumerate(calls))]
+    return [*thought, *text, *(_delta_of(i, call) for i, call in enumerate(calls))]
 
 
 def _delta_of(index: int, call: JsonObject) -> ToolCallDelta:

@@ -12,6 +12,7 @@ from service.domain.chat.token_estimate import end_of, tokens_in, tokens_of, tok
 from service.domain.models import NewMessage, Role
 
 AnyMessage = TypeVar("AnyMessage", bound=NewMessage)
+AnyRequest = TypeVar("AnyRequest", bound=NewMessage)
 
 
 def answered(stored: Sequence[AnyMessage], request: Sequence[NewMessage]) -> list[AnyMessage]:
@@ -31,6 +32,31 @@ def answered(stored: Sequence[AnyMessage], request: Sequence[NewMessage]) -> lis
         for i, message in enumerate(stored)
         if (call_of.get(i) in complete if message.role is Role.TOOL else i in complete)
     ]
+
+
+def with_open_reasoning(
+    stored: Sequence[AnyMessage], request: Sequence[AnyRequest]
+) -> tuple[list[AnyMessage], list[AnyRequest]]:
+    """Return both with the reasoning of tool calls that no user has followed, and no other.
+
+    Models that think want what they thought back as long as the turn lasts, and refuse or ignore
+    it afterwards: https://api-docs.deepseek.com/guides/thinking_mode#tool-calls
+    """
+    users = [i for i, message in enumerate([*stored, *request]) if message.role is Role.USER]
+    open_from = users[-1] if users else -1
+    return (
+        [_with_reasoning_if(i > open_from, message) for i, message in enumerate(stored)],
+        [
+            _with_reasoning_if(i > open_from, message)
+            for i, message in enumerate(request, len(stored))
+        ],
+    )
+
+
+def _with_reasoning_if(is_open: bool, message: AnyMessage) -> AnyMessage:  # noqa: FBT001
+    if message.reasoning_content is None or (is_open and message.tool_calls):
+        return message
+    return message.model_copy(update={"reasoning_content": None})
 
 
 def newest_that_fit(

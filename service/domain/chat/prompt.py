@@ -5,7 +5,7 @@ from uuid import UUID
 
 from service.domain.access import Action, Caller
 from service.domain.chat.completion import ChatRequest, ModelSettings
-from service.domain.chat.fitting import answered, cut_to_fit, newest_that_fit
+from service.domain.chat.fitting import answered, cut_to_fit, newest_that_fit, with_open_reasoning
 from service.domain.chat.summaries import Summaries
 from service.domain.chat.token_estimate import tokens_of, tokens_of_all, tokens_of_json
 from service.domain.chat.turns import Turn
@@ -60,6 +60,8 @@ class Prompts:
         session, stored = await self._sessions.read(
             caller, session_id, window, action=Action.CHANGE
         )
+        stored, messages = with_open_reasoning(stored, request.messages)
+        request = request.model_copy(update={"messages": messages})
         settings = _with_tools(request.settings, session)
         room = (session.token_budget or TOKENS_WITHOUT_BUDGET) - tokens_of_json(settings.tools)
         situation = self._situation(session)

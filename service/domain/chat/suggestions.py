@@ -7,7 +7,7 @@ from uuid import UUID
 
 from service.domain.access import Caller
 from service.domain.chat.completion import Completion, ModelSettings, Suggestion
-from service.domain.chat.fitting import answered, newest_that_fit
+from service.domain.chat.fitting import answered, newest_that_fit, with_open_reasoning
 from service.domain.models import Message, NewMessage, Role, Session, text_of
 from service.domain.ports import ChatModel
 from service.domain.sessions import Sessions
@@ -69,7 +69,8 @@ def _place(session: Session) -> tuple[int, int]:
 
 def _prompt(messages: Sequence[Message]) -> list[NewMessage]:
     instructions = NewMessage(role=Role.SYSTEM, content=INSTRUCTIONS)
-    window = newest_that_fit(answered(messages, []), [], MAX_WINDOW_TOKENS)
+    said, _ = with_open_reasoning(answered(messages, []), [])
+    window = newest_that_fit(said, [], MAX_WINDOW_TOKENS)
     return [*window, instructions]
 
 

@@ -81,7 +81,7 @@ def end_of(text: str, tokens: int) -> str:
 
 def tokens_of(message: NewMessage) -> int:
     """Return about how many tokens the message takes in a prompt."""
-    texts = [message.name, message.tool_call_id]
+    texts = [message.name, message.tool_call_id, message.reasoning_content]
     tokens = MESSAGE_OVERHEAD + sum(tokens_in(text) for text in texts if text)
     return tokens + _tokens_of_content(message.content) + tokens_of_json(message.tool_calls)
 

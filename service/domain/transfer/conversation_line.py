@@ -37,6 +37,7 @@ class LineMessage(BaseModel):
 
     role: Role
     content: Content = None
+    reasoning_content: str | None = None
     name: str | None = None
     tool_calls: list[JsonObject] | None = None
     tool_call_id: str | None = None

@@ -39,6 +39,8 @@ SPOKEN_ROLES: Mapping[Role, JulepRole] = {
 ROLES = {FUNCTION_CALL: Role.ASSISTANT, FUNCTION: Role.TOOL}
 CALL_KEYS = {"id", "type", "function"}
 FUNCTION_KEYS = {"name", "arguments"}
+# A model may respond without saying anything.
+RESPONDS: JsonDict = {"properties": {"role": {"const": "assistant"}, "content": {"const": ""}}}
 SPEAKS: JsonDict = {
     "properties": {
         "role": {"enum": ["user", "assistant", "system", "function"]},
@@ -68,7 +70,7 @@ IMAGE_DETAILS = (None, "low", "high", "auto")
 
 class MessageBody(Body):
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [SPEAKS, CALLS], "examples": MESSAGE_EXAMPLES}
+        json_schema_extra={"anyOf": [SPEAKS, RESPONDS, CALLS], "examples": MESSAGE_EXAMPLES}
     )
 
     role: JulepRole

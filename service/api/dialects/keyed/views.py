@@ -68,6 +68,7 @@ class LineMessage(TypedDict):
     content: Content
     id: str
     created_at: Time
+    reasoning_content: NotRequired[str]
     name: NotRequired[str]
     tool_calls: NotRequired[list[JsonObject]]
     tool_call_id: NotRequired[str]

@@ -19,6 +19,7 @@ from service.api.dialects.native.views import (
     Done,
     Failure,
     History,
+    ReasoningPiece,
     Reply,
     SessionList,
     TextPiece,
@@ -176,6 +177,7 @@ async def details(request: Request) -> Response:
     max_idempotency_key_chars=MAX_TURN_KEY_CHARS,
     events=(
         Event("message", TextPiece),
+        Event("message", ReasoningPiece),
         Event("message", ToolCallPiece),
         Event("message", Reply),
         Event("error", Failure),

@@ -11,6 +11,7 @@ from service.api.kit.bounds import (
     MessageContent,
     Metadata,
     Name,
+    ReasoningContent,
     SpokenContent,
     Title,
     ToolCalls,
@@ -97,6 +98,7 @@ class MessageBody(Body):
 
     role: Role
     content: Annotated[MessageContent, BeforeValidator(_as_content)] = None
+    reasoning_content: ReasoningContent | None = None
     name: Name | None = None
     tool_calls: Annotated[list[JsonObject] | None, ToolCalls] = None
     tool_call_id: Name | None = None

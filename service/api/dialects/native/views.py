@@ -15,7 +15,7 @@ from service.api.kit.bounds import Time
 from service.api.kit.dialect import Refusal
 from service.api.kit.errors import headers_of, status_of
 from service.api.kit.sse import event
-from service.domain.chat.completion import Completion, Delta, ToolCallDelta
+from service.domain.chat.completion import Completion, Delta, ReasoningDelta, ToolCallDelta
 from service.domain.errors import DomainError
 from service.domain.models import Content, JsonObject, Message, Role, Session
 
@@ -44,6 +44,7 @@ class MessageView(TypedDict):
 
     role: Role
     content: Content
+    reasoning_content: NotRequired[str]
     name: NotRequired[str]
     tool_calls: NotRequired[list[JsonObject]]
     tool_call_id: NotRequired[str]
@@ -99,6 +100,12 @@ class TextPiece(TypedDict):
     content: str
 
 
+class ReasoningPiece(TypedDict):
+    """A piece of what the model thinks, apart from what it says."""
+
+    reasoning: str
+
+
 class ToolCallPiece(TypedDict):
     tool_call: JsonObject
 
@@ -106,6 +113,8 @@ class ToolCallPiece(TypedDict):
 def message_view(message: Message, include: frozenset[Included]) -> MessageView:
     """Return what was sent, and of the service's own fields those that `include` names."""
     view: MessageView = {"role": message.role, "content": message.content}
+    if message.reasoning_content is not None:
+        view["reasoning_content"] = message.reasoning_content
     if message.name is not None:
         view["name"] = message.name
     if message.tool_calls is not None:
@@ -126,6 +135,8 @@ def message_view(message: Message, include: frozenset[Included]) -> MessageView:
 def piece_view(piece: Delta | Completion) -> bytes:
     if isinstance(piece, Completion):
         return event(Reply(message=REPLIED, data=message_view(piece.message, frozenset())))
+    if isinstance(piece, ReasoningDelta):
+        return event(ReasoningPiece(reasoning=piece.text))
     if isinstance(piece, ToolCallDelta):
         return event(ToolCallPiece(tool_call=piece.model_dump(exclude_none=True)))
     return event(TextPiece(content=piece))

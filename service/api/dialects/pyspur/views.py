@@ -43,6 +43,7 @@ class Failure(TypedDict):
 class ContentView(TypedDict):
     role: Role
     content: Content
+    reasoning_content: NotRequired[str]
     name: NotRequired[str]
     tool_calls: NotRequired[list[JsonObject]]
     tool_call_id: NotRequired[str]
@@ -110,6 +111,8 @@ def message_view(session: Session, message: Message) -> MessageView:
 
 def content_view(message: Message) -> ContentView:
     view: ContentView = {"role": message.role, "content": message.content}
+    if message.reasoning_content is not None:
+        view["reasoning_content"] = message.reasoning_content
     if message.name is not None:
         view["name"] = message.name
     if message.tool_calls is not None:
