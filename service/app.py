@@ -21,6 +21,7 @@ from service.api.kit.dispatch import Dispatch
 from service.api.kit.parts import Parts, UseCases
 from service.api.kit.rate_limits import RateLimits
 from service.api.kit.router import Router, Routing
+from service.api.kit.sse import KEEP_ALIVE_S
 from service.api.kit.window_cache import EncodedWindows
 from service.api.openapi.docs_page import page
 from service.api.openapi.document import document
@@ -59,7 +60,8 @@ class SessionService:
     """The service as an ASGI application; its lifespan opens and closes the parts.
 
     With `demo`, chats without a configured model get responses that say they are none.
-    Processes that share a `metrics_folder` show the metrics of all.
+    Processes that share a `metrics_folder` show the metrics of all. A stream that is silent for
+    `keep_alive_s` sends a comment.
 
     Raises:
         ConfigurationError: a setting makes the service unsafe or impossible to run.
@@ -73,6 +75,7 @@ class SessionService:
         demo: bool = False,
         metrics_folder: Path | None = None,
         dialects: Sequence[Dialect] = ALL,
+        keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         self.settings = settings
         self.readiness = Readiness()
@@ -85,7 +88,9 @@ class SessionService:
         self.shedding = Shedding(in_flight, self.readiness, self.router)
         limits = rate_limits(settings, self._dialects, self._counts)
         self._starlette = self._application(in_flight, limits)
-        self.parts = self._starlette.state.parts = self._parts(in_flight, limits, metrics_folder)
+        self.parts = self._starlette.state.parts = self._parts(
+            in_flight, limits, metrics_folder, keep_alive_s
+        )
         # Outside of all of Starlette's own, so that responses to our mistakes pass here, too.
         self._stack = StandardHeaders(
             LastResponses(RequestLog(self._starlette), self.readiness, self.router)
@@ -141,6 +146,7 @@ class SessionService:
         in_flight: InFlight,
         limits: Mapping[str, RateLimits],
         metrics_folder: Path | None,
+        keep_alive_s: float,
     ) -> Parts:
         settings = self.settings
         described = document(self._dialects, limits)
@@ -151,6 +157,7 @@ class SessionService:
             readiness=self.readiness,
             metrics=None if has_own_port else partial(exposition, metrics_folder),
             max_body_bytes=settings.max_body_bytes,
+            keep_alive_s=keep_alive_s,
             mounts={d.name: [mount or "/" for mount in d.mounts] for d in self._dialects},
             openapi=orjson.dumps(described),
             docs_page=page(described),

@@ -18,6 +18,7 @@ OURS = "service"
 FIELDS = ("method", "route", "status", "duration_ms")
 MAX_EVENT_CHARS = 200
 MAX_FRAMES = 20
+UNFINISHED_RESPONSE = "ASGI callable returned without completing response."
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 TRACE_ID: ContextVar[str | None] = ContextVar("trace_id", default=None)
@@ -45,8 +46,15 @@ def write_logs(level: str) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(OURS).setLevel(level.upper())
+    uvicorn = logging.getLogger("uvicorn.error")
     # Uvicorn warns of every request that is not HTTP: anybody could fill the logs with them.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    uvicorn.setLevel(logging.ERROR)
+    uvicorn.addFilter(_is_new)
+
+
+def _is_new(record: logging.LogRecord) -> bool:
+    """Say whether a record says more than we have said ourselves, of a document that we cut off."""
+    return record.msg != UNFINISHED_RESPONSE
 
 
 def _event(record: logging.LogRecord) -> str:

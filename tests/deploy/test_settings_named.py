@@ -33,6 +33,7 @@ LEFT_OUT = {
     "SESSIONS_SWEEP_INTERVAL_S": "The default fits every size.",
     "SESSIONS_TEXT_SEARCH": "A choice of the product: it makes appends dearer.",
     "SESSIONS_LLM_MAX_RETRIES": "The default fits every model.",
+    "SESSIONS_LLM_MAX_TOKENS_FIELD": "It depends on the model, which is named elsewhere.",
     "SESSIONS_DELETE_GRACE_S": "The default follows from SESSIONS_MONGO_TIMEOUT_S.",
     "SESSIONS_REQUESTS_PER_MINUTE": "A choice of the product: how much one user may ask.",
     "SESSIONS_JWT_PUBLIC_KEY_FILE": "One kind of key only: prod has a key set, dev a secret.",

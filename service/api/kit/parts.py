@@ -23,7 +23,8 @@ class Parts:
     """What exists from the start.
 
     `metrics` is None where the metrics have a port of their own. `mounts` are those of each
-    dialect. `started_s` is on the monotonic clock.
+    dialect. A stream that is silent for `keep_alive_s` sends a
+    comment. `started_s` is on the monotonic clock.
     """
 
     authenticator: Authenticator
@@ -31,6 +32,7 @@ class Parts:
     readiness: Readiness
     metrics: Callable[[], bytes] | None
     max_body_bytes: int
+    keep_alive_s: float
     mounts: dict[str, list[str]]
     openapi: bytes
     docs_page: str

@@ -1,20 +1,25 @@
-"""Server-sent events for a caller who may hang up before they end."""
+"""Server-sent events for a client that may disconnect before they end."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.api.kit.disconnects import while_connected
+from service.api.kit.disconnects import Relay
 from service.api.kit.errors import CallerGone
+from service.api.kit.parts import deadlines, parts
 from service.domain.errors import DomainError
 
 Piece = TypeVar("Piece")
-# Proxies must neither keep what is for one caller, nor gather it before they pass it on.
+# Proxies cut what is silent for a minute, some sooner.
+KEEP_ALIVE_S = 15
+# Every parser passes over a line that begins with a colon.
+KEEP_ALIVE = b": keep-alive\n\n"
+# Proxies must neither keep what is for one client, nor gather it before they pass it on.
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -24,28 +29,24 @@ def event(data: Any, name: str | None = None) -> bytes:
     return b"%bdata: %b\n\n" % (named.encode(), orjson.dumps(data))
 
 
-class EventStream(StreamingResponse):
-    """Answers with one event a piece; `failed` makes the last one when the pieces break off.
-
-    When the caller hangs up, the pieces are closed, wherever they are.
-    """
+class EventStream(Response):
+    """A response of events as they come; nothing is left of their making when it has ended."""
 
     media_type = "text/event-stream"
 
-    def __init__(
-        self,
-        first: Piece,
-        others: AsyncGenerator[Piece, None],
-        view: Callable[[Piece], bytes],
-        failed: Callable[[DomainError], bytes],
-    ) -> None:
-        self._others = others
-        super().__init__(_events(first, others, view, failed), headers=HEADERS)
+    def __init__(self, relay: Relay[Any], events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(headers=HEADERS)
+        del self.headers["content-length"]
+        self._relay = relay
+        self._events = events
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self._others):
-            with suppress(ClientDisconnect):
-                await super().__call__(scope, receive, send)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        async with aclosing(self._relay), aclosing(self._events):
+            status = {"status": self.status_code, "headers": self.raw_headers}
+            await send({"type": "http.response.start", **status})
+            async for data in self._events:
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
 
 
 async def event_stream(
@@ -54,42 +55,39 @@ async def event_stream(
     view: Callable[[Piece], bytes],
     failed: Callable[[DomainError], bytes],
 ) -> EventStream:
-    """Return the answer once there is a first piece, so that what fails before has its status.
+    """Return the response once there is a first piece, so that what fails before has its status.
+
+    After `keep_alive_s` without one the response begins all the same, with a comment, as after
+    any such silence. `failed` makes the last event when the pieces break off.
 
     Raises:
-        CallerGone: the caller hung up before.
+        CallerGone: the client disconnected before.
+        ServiceStopping: this process cannot wait any longer.
+        DomainError: what the pieces raise before the first one.
     """
-    connected = _while_connected(request, pieces)
-    return EventStream(await anext(connected), connected, view, failed)
-
-
-async def _while_connected(
-    request: Request, pieces: AsyncGenerator[Piece, None]
-) -> AsyncGenerator[Piece, None]:
-    async with aclosing(pieces):
-        while True:
-            try:
-                piece = await while_connected(request, _next(pieces))
-            except StopAsyncIteration:
-                return
-            yield piece
-
-
-async def _next(pieces: AsyncGenerator[Piece, None]) -> Piece:
-    return await anext(pieces)
+    deadlines(request).lift()
+    silence_s = parts(request).keep_alive_s
+    relay = Relay(request, pieces)
+    try:
+        first = await relay.next(silence_s)
+    except BaseException:
+        await relay.aclose()
+        raise
+    return EventStream(relay, _events(relay, first, silence_s, view, failed))
 
 
 async def _events(
-    first: Piece,
-    others: AsyncGenerator[Piece, None],
+    relay: Relay[Piece],
+    piece: Piece | None,
+    silence_s: float,
     view: Callable[[Piece], bytes],
     failed: Callable[[DomainError], bytes],
 ) -> AsyncGenerator[bytes, None]:
     try:
-        yield view(first)
-        async for piece in others:
-            yield view(piece)
-    except CallerGone:
+        while True:
+            yield KEEP_ALIVE if piece is None else view(piece)
+            piece = await relay.next(silence_s)
+    except (CallerGone, StopAsyncIteration):
         return
     except DomainError as error:
         yield failed(error)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 import service
 from service.api.dialects.keyed.shapes import ChatBody, DeleteQuery
@@ -28,6 +28,7 @@ from service.api.dialects.keyed.views import (
     text_view,
 )
 from service.api.kit.disconnects import while_connected
+from service.api.kit.documents import StreamedDocument
 from service.api.kit.endpoint import Endpoints, Event
 from service.api.kit.parts import caller, chat, deadlines, keys, parts
 from service.api.kit.reading import read_body, read_query
@@ -70,7 +71,7 @@ async def export_session(request: Request) -> Response:
         key = key.removesuffix(EXPORT_SUFFIX)
         session = await keys(request).get(caller(request), key)
     document = keys(request).export(caller(request), session)
-    return StreamingResponse(document, media_type="application/json")
+    return StreamedDocument(document)
 
 
 @keyed("GET", "/sessions/{key:path}", "Return a session.", returns=SessionView, refuses=MISSING)
