@@ -156,8 +156,21 @@ class Settings(BaseSettings):
     jwt_secret_file: Path | None = Field(
         None, description="File that holds `SESSIONS_JWT_SECRET`, instead of it."
     )
+    jwt_secret_previous: SecretStr | None = Field(
+        None,
+        description="Secret that tokens may still be signed with while `SESSIONS_JWT_SECRET` "
+        "replaces it.",
+    )
+    jwt_secret_previous_file: Path | None = Field(
+        None, description="File that holds `SESSIONS_JWT_SECRET_PREVIOUS`, instead of it."
+    )
     jwt_public_key_file: Path | None = Field(
         None, description="PEM file with the public key of RS*, PS* or ES* tokens."
+    )
+    jwt_public_key_previous_file: Path | None = Field(
+        None,
+        description="PEM file with the key that tokens may still be signed with while "
+        "`SESSIONS_JWT_PUBLIC_KEY_FILE` replaces it.",
     )
     jwks_url: str | None = Field(
         None, description="URL of the issuer's key set; https, or http on loopback."
@@ -166,8 +179,17 @@ class Settings(BaseSettings):
         (), description="Accepted algorithms, comma-separated. Unset: HS256 or RS256, by the key."
     )
     jwt_issuer: str | None = Field(None, description="Required `iss` of every token.")
-    jwt_audience: str | None = Field(None, description="Required `aud` of every token.")
+    jwt_audience: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Audiences, comma-separated: every token must have one of them in its `aud`. "
+        "Unset: tokens with an `aud` are refused.",
+    )
     jwt_user_claim: str = Field("sub", description="Claim that names the user.")
+    jwt_scope_claim: str | None = Field(
+        None,
+        description="Claim with scopes in addition to `scope`, `scopes`, `scp`, `permissions` and "
+        "`roles`; a path with dots, like `realm_access.roles`.",
+    )
     jwt_leeway_s: int = Field(
         10, ge=0, le=120, description="Tolerated difference between the issuer's clock and ours."
     )
@@ -219,7 +241,9 @@ class Settings(BaseSettings):
         secrets = (name for name in cls.model_fields if f"{name}_file" in cls.model_fields)
         return with_secrets_from_files(values, secrets)
 
-    @field_validator("jwt_algorithms", "trusted_proxies", "cors_origins", mode="before")
+    @field_validator(
+        "jwt_algorithms", "jwt_audience", "trusted_proxies", "cors_origins", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
@@ -249,6 +273,25 @@ class Settings(BaseSettings):
                 "Set only one of SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY_FILE and "
                 "SESSIONS_JWKS_URL: tokens are checked against one kind of key."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _previous_key_with_its_successor(self) -> Self:
+        pairs = (
+            ("SESSIONS_JWT_SECRET", self.jwt_secret, "_PREVIOUS", self.jwt_secret_previous),
+            (
+                "SESSIONS_JWT_PUBLIC_KEY",
+                self.jwt_public_key_file,
+                "_PREVIOUS_FILE",
+                self.jwt_public_key_previous_file,
+            ),
+        )
+        for name, current, suffix, previous in pairs:
+            if previous is not None and current is None:
+                raise ValueError(
+                    f"{name}{suffix} is the key that another one replaces: set {name} to the new "
+                    "one, or set only that if there is no other."
+                )
         return self
 
     @model_validator(mode="after")

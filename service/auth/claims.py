@@ -1,5 +1,6 @@
 """What the claims of a signed token must say, and the caller they name."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,12 @@ MAX_SCOPE_CHARS = len(AGENT_SCOPE_PREFIX) + MAX_ID_CHARS
 _MAX_DEPTH = 32
 # The last second of the year 9999; what is later is no date but a mistake.
 _MAX_DATE_S = 253_402_300_799
-_SCOPE_CLAIMS = ("scope", "scopes", "scp")
+SCOPE_CLAIMS = ("scope", "scopes", "scp")
+# Auth0 has the permissions of its roles in one, Entra ID its app roles in the other.
+ROLE_CLAIMS = ("permissions", "roles")
+SCOPE_PREFIX = "sessions:"
+
+logger = logging.getLogger(__name__)
 
 Claims = dict[str, Any]
 
@@ -29,12 +35,17 @@ def parse_claims(payload: bytes) -> Claims:
 
 @dataclass(frozen=True)
 class ClaimRules:
-    """What is asked of every token. `issuer` and `audience` are compulsory where given."""
+    """What every token must say. `issuer` and one of `audiences` are compulsory where given.
+
+    `scope_claim` is a claim with scopes in addition to the usual ones: its name, or the path to
+    it through objects, with dots.
+    """
 
     user_claim: str = "sub"
     leeway_s: int = 10
     issuer: str | None = None
-    audience: str | None = None
+    audiences: frozenset[str] = frozenset()
+    scope_claim: str | None = None
 
     def check(self, claims: Claims, now_s: float) -> None:
         """Raise Unauthenticated where a claim breaks a rule."""
@@ -48,7 +59,9 @@ class ClaimRules:
     def caller(self, claims: Claims) -> Caller:
         """Return whom the claims name; raise Unauthenticated where they name nobody well."""
         _name(claims, "sub")
-        return Caller(user_id=_name(claims, self.user_claim), scopes=_scopes(claims))
+        return Caller(
+            user_id=_name(claims, self.user_claim), scopes=_scopes(claims, self.scope_claim)
+        )
 
     def _check_issuer(self, claims: Claims) -> None:
         if self.issuer is None:
@@ -59,12 +72,17 @@ class ClaimRules:
             raise refused(Reason.WRONG_ISSUER)
 
     def _check_audience(self, claims: Claims) -> None:
-        if "aud" in claims:
-            # RFC 7519, 4.1.3: whoever does not find himself in it must refuse the token.
-            if self.audience is None or self.audience not in _texts(claims["aud"]):
-                raise refused(Reason.WRONG_AUDIENCE)
-        elif self.audience is not None:
-            raise refused(Reason.MISSING_CLAIM)
+        if "aud" not in claims:
+            if self.audiences:
+                raise refused(Reason.MISSING_CLAIM)
+            return
+        # RFC 7519, 4.1.3: a service that is not named in it must refuse the token (0023).
+        named = _texts(claims["aud"])
+        if not self.audiences:
+            logger.warning("a token with an audience was refused: SESSIONS_JWT_AUDIENCE is not set")
+            raise refused(Reason.AUDIENCE_NOT_CONFIGURED)
+        if self.audiences.isdisjoint(named):
+            raise refused(Reason.WRONG_AUDIENCE)
 
 
 def _check_dates(claims: Claims, now_s: float, leeway_s: int) -> None:
@@ -101,21 +119,37 @@ def _name(claims: Claims, claim: str) -> str:
     return value
 
 
-def _scopes(claims: Claims) -> frozenset[str]:
-    granted = {scope for claim in _SCOPE_CLAIMS for scope in _claimed_scopes(claims, claim)}
+def _scopes(claims: Claims, scope_claim: str | None) -> frozenset[str]:
+    granted = {scope for claim in SCOPE_CLAIMS for scope in _scopes_in(claims.get(claim, ""))}
+    if scope_claim is not None:
+        granted.update(_scopes_in(_at(claims, scope_claim)))
     if len(granted) > MAX_SCOPES or not all(is_name(scope, MAX_SCOPE_CHARS) for scope in granted):
         raise refused(Reason.MALFORMED_CLAIMS)
-    return frozenset(granted)
+    return frozenset(granted).union(*(_roles_in(claims.get(claim)) for claim in ROLE_CLAIMS))
 
 
-def _claimed_scopes(claims: Claims, claim: str) -> list[str]:
-    value = claims.get(claim, "")
+def _scopes_in(value: object) -> list[str]:
+    """Return the scopes of a list, or of a text that separates them by spaces (RFC 8693, 4.2)."""
     if isinstance(value, str):
         return [scope for scope in value.split(" ") if scope]
-    if claim == "scope":
-        # RFC 8693 has a text here; only the other two come as lists.
-        raise refused(Reason.MALFORMED_CLAIMS)
     return _texts(value)
+
+
+def _roles_in(value: object) -> set[str]:
+    """Return the scopes of this service among roles, which may be many and of any other kind."""
+    roles = value if isinstance(value, list) else [value]
+    ours = (role for role in roles if isinstance(role, str) and role.startswith(SCOPE_PREFIX))
+    return {role for role in ours if is_name(role, MAX_SCOPE_CHARS)}
+
+
+def _at(claims: Claims, path: str) -> object:
+    """Return the claim of this name, else what the path of names leads to; "" for nothing."""
+    if path in claims:
+        return claims[path]
+    value: object = claims
+    for name in path.split("."):
+        value = value.get(name, "") if isinstance(value, dict) else ""
+    return value
 
 
 def _texts(value: object) -> list[str]:

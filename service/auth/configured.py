@@ -8,7 +8,7 @@ from service.auth.claims import ClaimRules
 from service.auth.errors import ConfigurationError
 from service.auth.hmac_secret import checked_secret
 from service.auth.jwks import JwksKeys, WhenAsked, unwatched
-from service.auth.keys import Key, KeySource, OneKey
+from service.auth.keys import ConfiguredKeys, Key, KeySource
 from service.auth.pem import public_key_from
 from service.auth.tokens import Authenticator, Clock
 
@@ -29,7 +29,8 @@ def authenticator_for(
         user_claim=settings.jwt_user_claim,
         leeway_s=settings.jwt_leeway_s,
         issuer=settings.jwt_issuer,
-        audience=settings.jwt_audience,
+        audiences=frozenset(settings.jwt_audience),
+        scope_claim=settings.jwt_scope_claim,
     )
     keys = _keys(settings, algorithms, when_asked)
     return Authenticator(keys, algorithms, rules, clock=clock)
@@ -37,28 +38,50 @@ def authenticator_for(
 
 def _keys(settings: Settings, algorithms: tuple[str, ...], when_asked: WhenAsked) -> KeySource:
     family = family_of(algorithms)
-    if settings.jwt_secret is not None:
-        return _one_key(Key(checked_secret(settings.jwt_secret.get_secret_value())), algorithms)
-    if settings.jwt_public_key_file is not None:
-        return _one_key(Key(public_key_from(settings.jwt_public_key_file)), algorithms)
     if settings.jwks_url is not None:
         if family is Family.HMAC:
             raise ConfigurationError(
-                "SESSIONS_JWT_ALGORITHMS", "must be RS*, PS* or ES* beside SESSIONS_JWKS_URL."
+                "SESSIONS_JWT_ALGORITHMS", "must be RS*, PS* or ES* with SESSIONS_JWKS_URL."
             )
         return JwksKeys(settings.jwks_url, family, when_asked=when_asked)
-    raise ConfigurationError(
-        "SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY_FILE or SESSIONS_JWKS_URL",
-        "set one of them: without a key no token can be checked.",
-    )
+    keys = _configured_keys(settings)
+    for variable, key in keys.items():
+        _require_fit(variable, key, algorithms)
+    return ConfiguredKeys(*keys.values())
 
 
-def _one_key(key: Key, algorithms: tuple[str, ...]) -> OneKey:
+def _configured_keys(settings: Settings) -> dict[str, Key]:
+    """Return the current key by its variable, then the previous one if there is one."""
+    secrets = {
+        "SESSIONS_JWT_SECRET": settings.jwt_secret,
+        "SESSIONS_JWT_SECRET_PREVIOUS": settings.jwt_secret_previous,
+    }
+    files = {
+        "SESSIONS_JWT_PUBLIC_KEY_FILE": settings.jwt_public_key_file,
+        "SESSIONS_JWT_PUBLIC_KEY_PREVIOUS_FILE": settings.jwt_public_key_previous_file,
+    }
+    keys = {
+        variable: Key(checked_secret(secret.get_secret_value(), variable))
+        for variable, secret in secrets.items()
+        if secret is not None
+    } | {
+        variable: Key(public_key_from(path, variable))
+        for variable, path in files.items()
+        if path is not None
+    }
+    if not keys:
+        raise ConfigurationError(
+            "SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY_FILE or SESSIONS_JWKS_URL",
+            "set one of them: without a key no token can be verified.",
+        )
+    return keys
+
+
+def _require_fit(variable: str, key: Key, algorithms: tuple[str, ...]) -> None:
     unfit = [algorithm for algorithm in algorithms if not key.fits(algorithm)]
     if unfit:
         raise ConfigurationError(
             "SESSIONS_JWT_ALGORITHMS",
-            f"{', '.join(unfit)} does not work with the configured key: name HS* for a "
+            f"{', '.join(unfit)} does not work with the key of {variable}: name HS* for a "
             "secret, RS* or PS* for an RSA key, for an EC key the ES* of its curve.",
         )
-    return OneKey(key)

@@ -56,7 +56,7 @@ def mint_for(settings: Settings, user_id: str, scopes: Iterable[str], *, lifetim
         scopes=scopes,
         lifetime_s=lifetime_s,
         issuer=settings.jwt_issuer,
-        audience=settings.jwt_audience,
+        audience=next(iter(settings.jwt_audience), None),
         algorithm=next(iter(settings.jwt_algorithms), "HS256"),
     )
 

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     WRONG_LIFETIME = "wrong_lifetime"
     WRONG_ISSUER = "wrong_issuer"
     WRONG_AUDIENCE = "wrong_audience"
+    AUDIENCE_NOT_CONFIGURED = "audience_not_configured"
 
 
 _ADVICE = {
@@ -56,7 +57,9 @@ _ADVICE = {
     Reason.NOT_YET_VALID: "Wait until the token is valid, or check the clock of its issuer.",
     Reason.WRONG_LIFETIME: "Get a token with a shorter lifetime.",
     Reason.WRONG_ISSUER: "Get a token from the issuer this service trusts.",
-    Reason.WRONG_AUDIENCE: "Get a token that is meant for this service.",
+    Reason.WRONG_AUDIENCE: "Get a token whose 'aud' is one that this service accepts.",
+    Reason.AUDIENCE_NOT_CONFIGURED: "The token has an 'aud', and this service accepts none: its "
+    "operator has to name it in SESSIONS_JWT_AUDIENCE.",
 }
 
 

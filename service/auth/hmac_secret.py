@@ -17,11 +17,10 @@ _READERS: tuple[Callable[[bytes], object], ...] = (
     load_der_public_key,
     x509.load_der_x509_certificate,
 )
-_VARIABLE = "SESSIONS_JWT_SECRET"
 
 
-def checked_secret(text: str) -> bytes:
-    """Return the bytes of the secret.
+def checked_secret(text: str, variable: str = "SESSIONS_JWT_SECRET") -> bytes:
+    """Return the bytes of the secret, which is that of the variable.
 
     Raises:
         ConfigurationError: it is too short, or it is a public key: whoever knows that
@@ -31,16 +30,16 @@ def checked_secret(text: str) -> bytes:
         # The bytes of the environment that are not UTF-8 arrive as escapes.
         secret = text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
-        raise ConfigurationError(_VARIABLE, "must be text that can be written as UTF-8.") from None
+        raise ConfigurationError(variable, "must be text that can be written as UTF-8.") from None
     if len(secret) < MIN_HMAC_SECRET_BYTES:
         raise ConfigurationError(
-            _VARIABLE,
+            variable,
             f"must be {MIN_HMAC_SECRET_BYTES} bytes or longer, not {len(secret)}: "
             "make one with 'openssl rand -base64 48'.",
         )
     if _is_key_or_certificate(secret):
         raise ConfigurationError(
-            _VARIABLE,
+            variable,
             "must be random text, not a key pair's key or a certificate; a public key "
             "belongs into a file named by SESSIONS_JWT_PUBLIC_KEY_FILE.",
         )

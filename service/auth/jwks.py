@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from ssl import SSLContext
 from typing import NamedTuple, Protocol
@@ -67,14 +67,14 @@ class JwksKeys:
         self._fetching = asyncio.Lock()
         self._next_try_s = self._next_unknown_kid_s = float("-inf")
 
-    async def find(self, kid: str | None, algorithm: str) -> Key:
+    async def candidates(self, kid: str | None, algorithm: str) -> Sequence[Key]:
         fetched = await self._current()
         key = _choose(fetched.keys, kid, algorithm)
         if key is None:
             key = _choose((await self._newer_than(fetched)).keys, kid, algorithm)
         if key is None:
             raise refused(Reason.UNKNOWN_KEY)
-        return key
+        return (key,)
 
     async def _current(self) -> _Fetched:
         """Return a usable set, from the issuer where it is time to ask and nobody does yet."""

@@ -1,5 +1,6 @@
 """A key that signatures are checked with, and where the one for a token comes from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,23 +32,29 @@ class Key:
 
 
 class KeySource(Protocol):
-    async def find(self, kid: str | None, algorithm: str) -> Key:
-        """Return the one key for a token with this header.
+    async def candidates(self, kid: str | None, algorithm: str) -> Sequence[Key]:
+        """Return the keys a token with this header may be signed with, the likeliest first.
+
+        They are few, and never none.
 
         Raises:
-            Unauthenticated: there is none, or more than one could be meant.
-            KeysUnavailable: nobody can say now.
+            Unauthenticated: no key fits, or it is not clear which one is meant.
+            KeysUnavailable: the issuer's keys cannot be fetched.
         """
         ...
 
 
-class OneKey:
-    """A configured key. It has no name of its own, so it is the key of whatever `kid`."""
+class ConfiguredKeys:
+    """Keys from the settings: the current one, then a previous one while keys are rotated.
 
-    def __init__(self, key: Key) -> None:
-        self._key = key
+    They have no names of their own, so each may be the key of any `kid`.
+    """
 
-    async def find(self, kid: str | None, algorithm: str) -> Key:  # noqa: ARG002  See above.
-        if not self._key.fits(algorithm):
+    def __init__(self, *keys: Key) -> None:
+        self._keys = keys
+
+    async def candidates(self, kid: str | None, algorithm: str) -> Sequence[Key]:  # noqa: ARG002
+        fitting = [key for key in self._keys if key.fits(algorithm)]
+        if not fitting:
             raise refused(Reason.UNKNOWN_KEY)
-        return self._key
+        return fitting

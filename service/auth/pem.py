@@ -10,42 +10,40 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from service.auth.errors import ConfigurationError
 from service.auth.keys import MIN_RSA_KEY_BITS, PublicKey
 
-_VARIABLE = "SESSIONS_JWT_PUBLIC_KEY_FILE"
 
-
-def public_key_from(path: Path) -> PublicKey:
-    """Return the key in the file.
+def public_key_from(path: Path, variable: str = "SESSIONS_JWT_PUBLIC_KEY_FILE") -> PublicKey:
+    """Return the key in the file that the variable names.
 
     Raises:
         ConfigurationError: the file holds anything but one RSA or EC public key.
     """
-    key = _load(_read(path))
+    key = _load(_read(path, variable), variable)
     if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA_KEY_BITS:
         raise ConfigurationError(
-            _VARIABLE, f"the RSA key must have {MIN_RSA_KEY_BITS} bits or more, not {key.key_size}."
+            variable, f"the RSA key must have {MIN_RSA_KEY_BITS} bits or more, not {key.key_size}."
         )
     if not isinstance(key, RSAPublicKey | EllipticCurvePublicKey):
-        raise ConfigurationError(_VARIABLE, "the key in the file must be an RSA or an EC key.")
+        raise ConfigurationError(variable, "the key in the file must be an RSA or an EC key.")
     return key
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, variable: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            _VARIABLE, f"the file '{path}' cannot be read ({error.strerror})."
+            variable, f"the file '{path}' cannot be read ({error.strerror})."
         ) from None
 
 
-def _load(pem: bytes) -> object:
+def _load(pem: bytes, variable: str) -> object:
     if pem.count(b"-----BEGIN ") != 1:
-        raise ConfigurationError(_VARIABLE, "the file must hold exactly one public key in PEM.")
+        raise ConfigurationError(variable, "the file must hold exactly one public key in PEM.")
     try:
         return load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm):
         raise ConfigurationError(
-            _VARIABLE,
+            variable,
             "the file must hold a public key in PEM ('BEGIN PUBLIC KEY'). Get it from a "
             "certificate with 'openssl x509 -pubkey -noout', from a private key with "
             "'openssl pkey -pubout'.",

@@ -1,15 +1,17 @@
 """From the Authorization header to the caller, or to one refusal."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 
 from service.auth.claims import ClaimRules, parse_claims
 from service.auth.errors import Reason, refused
 from service.auth.header import read_header
-from service.auth.keys import KeySource
+from service.auth.keys import Key, KeySource
 from service.auth.signature import signed_payload
 from service.auth.verified import Verified, VerifiedTokens
 from service.domain.access import Caller
+from service.domain.errors import Unauthenticated
 
 Clock = Callable[[], float]
 
@@ -41,9 +43,9 @@ class Authenticator:
         token = _bearer_token(authorization)
         verified = self._verified.get(token, self._clock())
         if verified is not None:
-            # Asking again for the key ends a token together with the key that signed it.
-            key = await self._keys.find(verified.header.kid, verified.header.algorithm)
-            if key == verified.key:
+            # Looking for the key again ends a token together with the key that signed it.
+            header = verified.header
+            if verified.key in await self._keys.candidates(header.kid, header.algorithm):
                 return verified.caller
         return (await self._verify(token)).caller
 
@@ -51,12 +53,26 @@ class Authenticator:
         header = read_header(token)
         if header.algorithm not in self._algorithms:
             raise refused(Reason.WRONG_ALGORITHM)
-        key = await self._keys.find(header.kid, header.algorithm)
-        claims = parse_claims(signed_payload(token, key, header.algorithm))
+        keys = await self._keys.candidates(header.kid, header.algorithm)
+        key, payload = _signer(token, keys, header.algorithm)
+        claims = parse_claims(payload)
         self._rules.check(claims, self._clock())
         verified = Verified(self._rules.caller(claims), claims["exp"], header, key)
         self._verified.put(token, verified)
         return verified
+
+
+def _signer(token: str, keys: Sequence[Key], algorithm: str) -> tuple[Key, bytes]:
+    """Return the first key that has signed the token, and the payload.
+
+    Raises:
+        Unauthenticated: none of them has.
+    """
+    *others, last = keys
+    for key in others:
+        with suppress(Unauthenticated):
+            return key, signed_payload(token, key, algorithm)
+    return last, signed_payload(token, last, algorithm)
 
 
 def _bearer_token(authorization: str | None) -> str:

@@ -6,7 +6,7 @@ import pytest
 from config.settings import Settings
 from service.auth.claims import ClaimRules
 from service.auth.configured import authenticator_for
-from service.auth.keys import Key, OneKey
+from service.auth.keys import ConfiguredKeys, Key
 from service.auth.tokens import Authenticator
 from tests.auth.key_server import KeyServer
 from tests.auth.signing import EC_KEY, RSA_KEY, SECRET, FakeClock, public_pem
@@ -20,7 +20,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def authenticator(clock: FakeClock) -> Authenticator:
     """Accepts HS256 tokens of the secret, with 10 seconds of leeway."""
-    return Authenticator(OneKey(Key(SECRET.encode())), ["HS256"], ClaimRules(), clock=clock)
+    return Authenticator(ConfiguredKeys(Key(SECRET.encode())), ["HS256"], ClaimRules(), clock=clock)
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ def _with_bad_claims(secret: str, now_s: int) -> Iterator[tuple[str, str]]:
         "sub half a pair": {"sub": "\ud800"},
         "sub of 257 characters": {"sub": "x" * 257},
         "scope an object": {"scope": {"sessions:admin": 1}},
-        "scope a list": {"scope": ["sessions:admin"]},
+        "scope a list of lists": {"scope": [["sessions:admin"]]},
         "scopes a number": {"scopes": 1},
         "scopes of lists": {"scopes": [["sessions:admin"]]},
         "scopes without end": {"scopes": [str(number) for number in range(500)]},

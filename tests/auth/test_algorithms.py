@@ -5,7 +5,7 @@ import pytest
 
 from config.settings import Settings
 from service.auth.configured import authenticator_for
-from service.auth.keys import Key, OneKey, PublicKey
+from service.auth.keys import ConfiguredKeys, Key, PublicKey
 from service.auth.tokens import Authenticator
 from service.domain.access import Caller
 from service.domain.errors import Unauthenticated
@@ -111,7 +111,7 @@ async def test_a_public_key_signs_nothing_under_its_own_algorithm(
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "none"])
 async def test_a_secret_is_no_key_for_other_algorithms(algorithm: str) -> None:
     with pytest.raises(Unauthenticated) as refusal:
-        await OneKey(Key(SECRET.encode())).find(None, algorithm)
+        await ConfiguredKeys(Key(SECRET.encode())).candidates(None, algorithm)
 
     assert refusal.value.reason == "unknown_key"
 

@@ -137,7 +137,7 @@ def test_an_algorithm_that_needs_another_key_than_the_file_is_refused(
 ) -> None:
     told = refusal_of(jwt_public_key_file=ec_pem_file, jwt_algorithms=algorithms)
 
-    assert "does not work with the configured key" in told
+    assert "does not work with the key of SESSIONS_JWT_PUBLIC_KEY_FILE" in told
 
 
 def test_a_key_set_with_hmac_is_refused() -> None:

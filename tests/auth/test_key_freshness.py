@@ -6,10 +6,10 @@ import time
 import pytest
 
 from service.auth.algorithms import Family
+from service.auth.errors import KeysUnavailable
 from service.auth.jwks import JwksKeys
 from service.auth.tokens import Authenticator
 from service.domain.access import Caller
-from service.domain.errors import StoreUnavailable
 from tests.auth.fetched_keys import ANN, HOUR_S, MINUTE_S, fetching, outcome, token
 from tests.auth.key_server import KeyServer
 from tests.auth.signing import (
@@ -170,7 +170,7 @@ async def test_an_issuer_that_was_never_there_is_not_the_callers_fault(
 ) -> None:
     await key_server.stop()
 
-    with pytest.raises(StoreUnavailable) as problem:
+    with pytest.raises(KeysUnavailable) as problem:
         await authenticator.caller(token())
 
     assert problem.value.code == "keys_unavailable"
@@ -247,10 +247,10 @@ async def test_each_fetch_is_told_with_its_outcome(key_server: KeyServer, clock:
         when_asked=lambda *, fetched: told.append(fetched),
     )
     key_server.publish(rsa_jwk(kid="one"))
-    await keys.find("one", "RS256")
+    await keys.candidates("one", "RS256")
     clock.now_s += 10 * MINUTE_S
     key_server.status = "500 Internal Server Error"
 
-    await keys.find("one", "RS256")
+    await keys.candidates("one", "RS256")
 
     assert told == [True, False]

@@ -12,8 +12,8 @@ from joserfc.jws import JWSRegistry
 
 from service.auth.claims import ClaimRules
 from service.auth.header import MAX_HEADER_BYTES
+from service.auth.keys import ConfiguredKeys
 from service.auth.keys import Key as OurKey
-from service.auth.keys import OneKey
 from service.auth.tokens import Authenticator
 from service.domain.errors import Unauthenticated
 from tests.auth.mutations import Mutator
@@ -96,8 +96,8 @@ def test_twenty_thousand_tokens_are_compared() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.alg)
 async def test_no_token_is_accepted_that_joserfc_refuses(case: Case) -> None:
-    rules = ClaimRules(leeway_s=LEEWAY_S, issuer=ISSUER, audience=AUDIENCE)
-    authenticator = Authenticator(OneKey(case.ours), [case.alg], rules, clock=FakeClock())
+    rules = ClaimRules(leeway_s=LEEWAY_S, issuer=ISSUER, audiences=frozenset({AUDIENCE}))
+    authenticator = Authenticator(ConfiguredKeys(case.ours), [case.alg], rules, clock=FakeClock())
     mutator = Mutator(case.alg, case.signer, seed=20_261_121)
     key = case.theirs()
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from service.auth.claims import MAX_LIFETIME_S, ClaimRules
-from service.auth.keys import Key, OneKey
+from service.auth.keys import ConfiguredKeys, Key
 from service.auth.tokens import Authenticator
 from service.domain.access import Caller
 from service.domain.errors import Unauthenticated
@@ -14,8 +14,12 @@ NUMBERS_THAT_ARE_NO_DATES = ["1800003600", True, None, [], {}, -1, 10**12, 10**4
 
 
 def asking_for(**rules: Any) -> Authenticator:
-    key = OneKey(Key(SECRET.encode()))
+    key = ConfiguredKeys(Key(SECRET.encode()))
     return Authenticator(key, ["HS256"], ClaimRules(**rules), clock=FakeClock())
+
+
+def for_sessions() -> Authenticator:
+    return asking_for(audiences=frozenset({"sessions"}))
 
 
 async def reason(authenticator: Authenticator, token: str) -> str:
@@ -145,12 +149,12 @@ async def test_registered_texts_are_texts_even_when_nobody_asks(
 
 
 async def test_a_configured_audience_is_compulsory() -> None:
-    assert await reason(asking_for(audience="sessions"), hs256_token()) == "missing_claim"
+    assert await reason(for_sessions(), hs256_token()) == "missing_claim"
 
 
 @pytest.mark.parametrize("audience", ["sessions", ["sessions"], ["other", "sessions"]])
 async def test_the_configured_audience_is_found_alone_or_among_others(audience: Any) -> None:
-    caller = await asking_for(audience="sessions").caller(bearer(hs256_token(aud=audience)))
+    caller = await for_sessions().caller(bearer(hs256_token(aud=audience)))
 
     assert caller == Caller(user_id="ann")
 
@@ -159,20 +163,20 @@ async def test_the_configured_audience_is_found_alone_or_among_others(audience: 
 async def test_another_audience_is_refused(audience: Any) -> None:
     token = hs256_token(aud=audience)
 
-    assert await reason(asking_for(audience="sessions"), token) == "wrong_audience"
+    assert await reason(for_sessions(), token) == "wrong_audience"
 
 
 @pytest.mark.parametrize("audience", [None, 7, {"sessions": 1}, ["sessions", 7]])
 async def test_an_audience_of_another_type_is_refused(audience: Any) -> None:
     token = hs256_token(aud=audience)
 
-    assert await reason(asking_for(audience="sessions"), token) == "malformed_claims"
+    assert await reason(for_sessions(), token) == "malformed_claims"
 
 
 async def test_a_token_for_some_audience_is_refused_when_none_is_configured(
     authenticator: Authenticator,
 ) -> None:
-    assert await reason(authenticator, hs256_token(aud="somebody else")) == "wrong_audience"
+    assert await reason(authenticator, hs256_token(aud="other")) == "audience_not_configured"
 
 
 @pytest.mark.parametrize(
@@ -180,6 +184,7 @@ async def test_a_token_for_some_audience_is_refused_when_none_is_configured(
     [
         {"scope": "a b"},
         {"scope": " a   b "},
+        {"scope": ["a", "b"]},
         {"scopes": ["a", "b"]},
         {"scopes": "a b"},
         {"scp": ["b", "a", "a"]},
@@ -196,6 +201,71 @@ async def test_scopes_are_gathered_from_all_their_claims(
     assert caller.scopes == {"a", "b"}
 
 
+@pytest.mark.parametrize("audience", ["chat", ["chat"], ["other", "sessions"]])
+async def test_any_of_several_audiences_will_do(audience: Any) -> None:
+    authenticator = asking_for(audiences=frozenset({"sessions", "chat"}))
+
+    caller = await authenticator.caller(bearer(hs256_token(aud=audience)))
+
+    assert caller.user_id == "ann"
+
+
+@pytest.mark.parametrize("claim", ["permissions", "roles"])
+async def test_scopes_of_this_service_are_found_among_roles(
+    authenticator: Authenticator, claim: str
+) -> None:
+    roles = ["admin", "sessions:admin", "sessions:agent:a b", *map(str, range(200))]
+
+    caller = await authenticator.caller(bearer(hs256_token(**{claim: roles})))
+
+    assert caller.scopes == {"sessions:admin", "sessions:agent:a b"}
+
+
+@pytest.mark.parametrize("claim", ["permissions", "roles"])
+@pytest.mark.parametrize(
+    "value", [None, 7, {"sessions:admin": True}, [7, ["sessions:admin"], None], "admin", []]
+)
+async def test_roles_of_other_systems_grant_nothing_and_harm_nothing(
+    authenticator: Authenticator, claim: str, value: Any
+) -> None:
+    caller = await authenticator.caller(bearer(hs256_token(**{claim: value})))
+
+    assert caller.scopes == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("path", "granted"),
+    [
+        ("mine", {"mine": "a b"}),
+        ("realm_access.roles", {"realm_access": {"roles": ["a", "b"]}}),
+        ("a.b.c", {"a": {"b": {"c": ["a", "b"]}}}),
+        ("https://example.com/roles", {"https://example.com/roles": ["a", "b"]}),
+        ("a.b", {"a.b": ["a"], "a": {"b": ["x"]}, "scope": "b"}),
+    ],
+)
+async def test_one_more_claim_may_have_scopes_by_its_name_or_its_path(
+    path: str, granted: dict[str, Any]
+) -> None:
+    caller = await asking_for(scope_claim=path).caller(bearer(hs256_token(**granted)))
+
+    assert caller.scopes == {"a", "b"}
+
+
+@pytest.mark.parametrize("found", [{}, {"realm_access": {}}, {"realm_access": "x"}])
+async def test_a_path_that_leads_to_nothing_grants_nothing(found: dict[str, Any]) -> None:
+    authenticator = asking_for(scope_claim="realm_access.roles")
+
+    assert (await authenticator.caller(bearer(hs256_token(**found)))).scopes == frozenset()
+
+
+async def test_a_path_that_leads_to_something_else_is_refused() -> None:
+    authenticator = asking_for(scope_claim="realm_access.roles")
+
+    for value in (7, {"a": 1}, None, ["a", 7]):
+        token = hs256_token(realm_access={"roles": value})
+        assert await reason(authenticator, token) == "malformed_claims"
+
+
 async def test_a_scope_in_a_list_may_hold_spaces(authenticator: Authenticator) -> None:
     token = hs256_token(scopes=["sessions:agent:my agent"])
 
@@ -207,7 +277,7 @@ async def test_a_scope_in_a_list_may_hold_spaces(authenticator: Authenticator) -
 @pytest.mark.parametrize(
     "granted",
     [
-        {"scope": ["sessions:admin"]},
+        {"scope": [["sessions:admin"]]},
         {"scope": None},
         {"scopes": 7},
         {"scopes": {"sessions:admin": True}},

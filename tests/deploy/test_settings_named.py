@@ -38,6 +38,10 @@ LEFT_OUT = {
     "SESSIONS_REQUESTS_PER_MINUTE": "A choice of the product: how much one user may ask.",
     "SESSIONS_JWT_PUBLIC_KEY_FILE": "One kind of key only: prod has a key set, dev a secret.",
     "SESSIONS_JWT_ALGORITHMS": "The default follows from the kind of key.",
+    "SESSIONS_JWT_SECRET_PREVIOUS": "Only while a key is changed; a key set needs none.",
+    "SESSIONS_JWT_SECRET_PREVIOUS_FILE": "The same.",
+    "SESSIONS_JWT_PUBLIC_KEY_PREVIOUS_FILE": "The same.",
+    "SESSIONS_JWT_SCOPE_CLAIM": "The usual claims are read in any case.",
     "SESSIONS_JWT_USER_CLAIM": "Every usual issuer names the user in `sub`.",
     "SESSIONS_JWT_LEEWAY_S": "The default covers clocks that are kept by NTP.",
 }
