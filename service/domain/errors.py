@@ -57,8 +57,9 @@ class Forbidden(DomainError):
 class SessionNotFound(DomainError):
     code = "session_not_found"
 
-    def __init__(self) -> None:
+    def __init__(self, key: str = "") -> None:
         super().__init__("Session not found.")
+        self.key = key
 
 
 class SessionForeign(Forbidden):

@@ -48,7 +48,7 @@ class Keys:
             return await self._sessions.get_by_key(caller, key)
         session_id = id_in(key)
         if session_id is None:
-            raise SessionNotFound
+            raise SessionNotFound(key)
         return await self._store.get(_own(caller), session_id)
 
     @asynccontextmanager

@@ -84,7 +84,7 @@ BAD_MESSAGES: list[tuple[Any, str]] = [
     ({"role": "robot", "content": "x"}, f"role: {ROLES}, not 'robot'."),
     ({"role": "User", "content": "x"}, f"role: {ROLES}, not 'User'."),
     ({"role": ["user"], "content": "x"}, f"role: {ROLES}"),
-    ({"role": "user"}, "content: must not be empty or null, except beside tool_calls"),
+    ({"role": "user"}, "content: must not be empty or null, except for an assistant"),
     ({"role": "user", "content": None}, "content: must not be empty or null"),
     ({"role": "user", "content": ""}, "content: must not be empty or null"),
     ({"role": "user", "content": []}, "content: must not be empty or null"),
@@ -113,10 +113,10 @@ BAD_BODIES: list[tuple[bytes, str]] = [
     (b"[]", "The body must be a JSON object."),
     (b'"text"', "The body must be a JSON object."),
     (b"null", "The body must be a JSON object."),
-    (b"\xff\xfe", "The body is not JSON"),
-    (b'{"role": "user", "content": "\xff"}', "The body is not JSON"),
-    (b'{"role": "user", "content": "\\ud800"}', "The body is not JSON"),
-    (b'{"role": "user", "content": "x", "metadata": {"a": NaN}}', "The body is not JSON"),
+    (b"\xff\xfe", "it is not in UTF-8"),
+    (b'{"role": "user", "content": "\xff"}', "it is not UTF-8 at byte 29"),
+    (b'{"role": "user", "content": "\\ud800"}', "content has a lone surrogate"),
+    (b'{"role": "user", "content": "x", "metadata": {"a": NaN}}', "NaN is not a value of JSON"),
     (b'{"role": "user", "content": "x", "metadata": {"a": 1e999}}', "numbers must be finite"),
     (b"[" * 100_000, "The body is not JSON"),
     (b'{"a":' * 100_000, "The body is not JSON"),
@@ -309,7 +309,7 @@ async def test_an_unknown_session_is_404_whatever_its_id(
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/create/", "/sessions/create/x", "/history", "/get/"]
+    "path", ["/nothing", "/create//", "/sessions/create/x", "/history", "/get/"]
 )
 async def test_an_unknown_path_is_404_in_json(alice: Api, path: str) -> None:
     answer = await alice.get(path)

@@ -82,5 +82,15 @@ async def test_a_user_id_that_is_refused_for_its_slash_is_named(
     assert problem in answer.json()["error"]
 
 
+async def test_a_key_that_is_not_found_for_its_slash_is_named(alice: Api) -> None:
+    await alice.create(key="mine")
+
+    for method in ("GET", "DELETE"):
+        answer = await alice.ask(method, "/api/v1/sessions/mine/")
+
+        assert answer.status_code == 404
+        assert answer.json() == {"detail": "Session not found: its key would end in a slash"}
+
+
 def test_every_row_of_this_test_is_one_of_the_table() -> None:
     assert len(OTHERS) + len(TEXT_LAST) + 1 == len(BY_NAME)

@@ -161,9 +161,9 @@ def test_an_import_killed_in_the_middle_goes_on_where_it_stopped(
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("{", "conversation: Invalid JSON: "),
+        ("{", "conversation: is not JSON: "),
         ("[]", "conversation: Input should be an object"),
-        ("\ud800", "conversation: Invalid JSON: "),
+        ("\ud800", "conversation: is not JSON: "),
         ('{"key": "k", "messages": [], "agent_id": "a"}', "user_id: is missing"),
         ('{"key": "k", "messages": [], "user_id": "u"}', "agent_id: is missing"),
         ('{"user_id": "u", "agent_id": "a", "messages": []}', "session_id: is missing"),
@@ -338,5 +338,5 @@ def test_an_interrupted_line_of_an_export_is_refused_on_import(run: Commands, sa
 
     done = run("import", "-", typed=text[:-10].encode())
 
-    assert done.stderr.startswith(f"line {SAMPLE}: conversation: Invalid JSON: ")
+    assert done.stderr.startswith(f"line {SAMPLE}: conversation: is not JSON: ")
     assert len(lines_of(run("export").stdout)) == SAMPLE

@@ -86,7 +86,7 @@ def test_an_export_of_one_user_or_agent_holds_no_other_profile(run: Commands) ->
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b'{"profile": {', "profile: Invalid JSON: "),
+        (b'{"profile": {', "profile: is not JSON: "),
         (b'{"profile": 7}', "profile: Input should be"),
         (b'{"profile": {}}', "profile.user_id: Field required"),
         (b'{"profile": {"user_id": ""}}', "user_id: must be 1 to 256"),

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from service.api.kit.errors import InvalidShape, MalformedBody, UnsupportedMediaType
 from service.api.kit.parts import deadlines, parts
 from service.domain.errors import InvalidInput, SessionNotFound, TooLarge
+from service.domain.json_problem import json_problem
 
 MAX_QUERY_FIELDS = 100
 MAX_KEPT_QUERIES = 1000
@@ -94,7 +95,7 @@ async def read_body(request: Request, shape: type[Shape]) -> Shape:
     try:
         value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        raise MalformedBody(f"The body is not JSON: {error}.") from None
+        raise MalformedBody(f"The body is not JSON: {json_problem(body, str(error))}.") from None
     if not isinstance(value, dict):
         raise MalformedBody("The body must be a JSON object.")
     return _validated("body", shape, value)

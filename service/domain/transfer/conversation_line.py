@@ -107,7 +107,7 @@ def read_line(text: bytes, defaults: Defaults) -> Conversation:
     try:
         line = ConversationLine.model_validate_json(text)
     except ValidationError as error:
-        raise malformed(error, "conversation") from None
+        raise malformed(error, "conversation", text) from None
     session = _session(line, defaults)
     check_session(session)
     messages = [message.to_domain(n) for n, message in enumerate(line.messages, 1)]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, ValidationError
 
 from service.domain.errors import InvalidInput
+from service.domain.json_problem import json_problem
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -20,8 +21,12 @@ def _in_utc(time: datetime) -> datetime:
 Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
-def malformed(error: ValidationError, whole: str) -> InvalidInput:
+def malformed(error: ValidationError, whole: str, line: bytes) -> InvalidInput:
+    """Return what is wrong with a line of a file; `whole` is what a line is called."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if first["type"] == "json_invalid":
+        syntax = first["msg"].removeprefix("Invalid JSON: ")
+        return InvalidInput(whole, f"is not JSON: {json_problem(line, syntax)}.")
     field = ".".join(map(str, first["loc"])) or whole
     return InvalidInput(field, f"{first['msg'].removeprefix('Value error, ')}.")
 

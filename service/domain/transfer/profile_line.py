@@ -40,7 +40,7 @@ def read_profile(text: bytes) -> User:
     try:
         profile = ProfileLine.model_validate_json(text).profile
     except ValidationError as error:
-        raise malformed(error, "profile") from None
+        raise malformed(error, "profile", text) from None
     check_profile(profile.user_id, profile.metadata)
     times = {"created_at": profile.created_at, "updated_at": profile.updated_at}
     given = {name: time for name, time in times.items() if time is not None}

@@ -182,6 +182,8 @@ def render(error: DomainError) -> Response:
 
 
 def detail_of(error: DomainError) -> str:
+    if isinstance(error, SessionNotFound) and error.key.endswith("/"):
+        return f"{DETAILS[SessionNotFound]}: its key would end in a slash"
     known = (detail for kind, detail in DETAILS.items() if isinstance(error, kind))
     return next(known, str(error))
 

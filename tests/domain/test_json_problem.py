@@ -1,0 +1,63 @@
+"""What is wrong with JSON is said in words that help, with the place."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.json_problem import json_problem
+
+SYNTAX = "what the parser says"
+
+
+@pytest.mark.parametrize(
+    ("data", "place", "half"),
+    [
+        (b'{"content": "\\ud83d"}', "content", "d83d"),
+        (b'{"content": "a\\ude00b"}', "content", "de00"),
+        (b'{"content": "\\ude00\\ud83d"}', "content", "de00"),
+        (b'{"content": "\\ud83dx"}', "content", "d83d"),
+        (b'{"metadata": {"a": [1, {"b": "\\ud83d"}]}}', "metadata.a[1].b", "d83d"),
+        (b'{"metadata": {"a\\ud83d": 1}}', "a key of metadata", "d83d"),
+        (b'{"\\ud83d": 1}', "a key", "d83d"),
+        (b'"\\ud83d"', "the text", "d83d"),
+        (b'["x", "\\uD83D"]', "[1]", "d83d"),
+    ],
+)
+def test_a_lone_surrogate_is_called_that_and_found(data: bytes, place: str, half: str) -> None:
+    problem = json_problem(data, SYNTAX)
+
+    assert problem.startswith(f"{place} has a lone surrogate")
+    assert f"\\u{half}" in problem
+    assert problem.isascii()
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        ('{"a": 1}'.encode("utf-16"), "not in UTF-8"),
+        ('{"a": 1}'.encode("utf-16-le"), "not in UTF-8"),
+        ('{"a": 1}'.encode("utf-32-be"), "not in UTF-8"),
+        (b'{"a": "\xff"}', "not UTF-8 at byte 7"),
+        (b'{"a": NaN}', "NaN is not a value of JSON"),
+        (b'{"a": [-Infinity]}', "-Infinity is not a value of JSON"),
+        (b'{"a": 1,}', SYNTAX),
+        (b'{"a": 1', SYNTAX),
+        (b"", SYNTAX),
+        (b"{'a': \"\\ud83d\"}", SYNTAX),
+        (b"[" * 100_000, SYNTAX),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_other_problems_are_named_or_left_to_the_parser(data: bytes, problem: str) -> None:
+    assert problem in json_problem(data, SYNTAX)
+
+
+JSON = st.recursive(st.text(max_size=5) | st.integers() | st.none(), st.lists, max_leaves=20)
+
+
+@given(JSON)
+def test_where_there_is_no_lone_surrogate_none_is_found(value: object) -> None:
+    assert json_problem(json.dumps(value).encode(), SYNTAX) == SYNTAX
