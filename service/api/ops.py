@@ -48,8 +48,11 @@ class Alive(TypedDict):
 
 
 class Readiness(TypedDict):
+    """`failed` are the checks that failed, `remarks` what an operator should know."""
+
     status: Literal["ready", "not ready"]
     failed: list[str]
+    remarks: list[str]
 
 
 ops = Endpoints()
@@ -100,10 +103,11 @@ async def live(_: Request) -> Response:
     always_answered=True,
 )
 async def ready(request: Request) -> Response:
-    failed = parts(request).readiness.failed()
+    readiness = parts(request).readiness
+    failed, remarks = readiness.failed(), readiness.remarks
     if failed:
-        return _reply(Readiness(status="not ready", failed=failed), 503)
-    return _reply(Readiness(status="ready", failed=[]))
+        return _reply(Readiness(status="not ready", failed=failed, remarks=remarks), 503)
+    return _reply(Readiness(status="ready", failed=[], remarks=remarks))
 
 
 @ops(
