@@ -113,11 +113,12 @@ class EmbeddedMongo:
         if not _has_space(self._folder):
             raise EmbeddedMongoError(self._disk_is_full("start again"))
         await _unlocked(self._folder / DATABASE_FOLDER / "mongod.lock")
-        port = await _port(self._lock.last_port())
+        former_port = self._lock.last_port()
+        port = await _port(former_port)
         for _ in range(PORT_TRIES):
             self._mongod = mongod = await Mongod.spawn(binary, self._folder, port)
             try:
-                await mongod.become_primary()
+                await mongod.become_primary(former_port)
             except Ending as ending:
                 if not ending.port_is_taken:
                     raise EmbeddedMongoError(self._why(ending)) from None

@@ -18,14 +18,17 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure, PyMongoError
 
+from service.devdb.connections import end_connections
 from service.devdb.tcp_ports import HOST
 
 REPLICA_SET = "sessions"
 DATABASE_FOLDER = "mongo"
 LOG_FILE = "mongod.log"
 
-# A program that took the former port, and neither answers nor hangs up, costs mongod 30 s.
+# Where its connection cannot be ended, a silent program at the former port costs mongod 30 s.
 START_S = 60
+# As long as a mongod at the former port may take to answer.
+SILENCE_S = 0.5
 STOP_S = 10
 POLL_S = 0.02
 MAX_LOG_BYTES = 16 * 1024 * 1024
@@ -129,8 +132,10 @@ class Mongod:
                 self._process.kill()
             await self._process.wait()
 
-    async def become_primary(self) -> None:
+    async def become_primary(self, former_port: int | None = None) -> None:
         """Return when it accepts writes, as the one member of a replica set at its port.
+
+        `former_port` is the one at which it ran before.
 
         Raises:
             Ending: it ended before.
@@ -139,7 +144,7 @@ class Mongod:
         try:
             async with asyncio.timeout(START_S):
                 await self._listening()
-                await self._writable()
+                await self._writable(former_port)
         except TimeoutError:
             raise EmbeddedMongoError(
                 f"mongod (pid {self.pid}) was not ready within {START_S} s; "
@@ -156,13 +161,16 @@ class Mongod:
                 return
             await asyncio.sleep(POLL_S)
 
-    async def _writable(self) -> None:
+    async def _writable(self, former_port: int | None) -> None:
+        since_s = time.monotonic()
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             HOST, self._port, directConnection=True, timeoutMS=2000, serverSelectionTimeoutMS=500
         )
         async with client:
             while not await self._is_primary(client.admin):
                 self._require_running()
+                if time.monotonic() - since_s > SILENCE_S and former_port not in {None, self._port}:
+                    end_connections(self.pid, former_port)
                 await asyncio.sleep(POLL_S)
 
     async def _is_primary(self, admin: AsyncDatabase[dict[str, Any]]) -> bool:
