@@ -124,11 +124,8 @@ class Settings(BaseSettings):
     mongo_url_file: Path | None = Field(
         None, description="File that holds `SESSIONS_MONGO_URL`, instead of it."
     )
-    mongo_database: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_-]{1,63}$",
-        description="Name of the database. Unset: the one in the path of `SESSIONS_MONGO_URL`, "
-        "else `sessions`.",
+    mongo_database: str = Field(
+        "sessions", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="Name of the database."
     )
     mongo_driver: Literal["motor", "pymongo"] = Field(
         "motor", description="Async driver: Motor, or PyMongo's own."

@@ -27,7 +27,7 @@ from service.api.openapi.docs_page import page
 from service.api.openapi.document import document
 from service.auth.configured import authenticator_for
 from service.auth.errors import ConfigurationError
-from service.databases import database_name, open_database, store_in
+from service.databases import open_database, store_in
 from service.domain.chat.chat import Chat
 from service.domain.keys import Keys
 from service.domain.ports import ChatModel
@@ -227,6 +227,6 @@ async def _counting(counts: RateCounts, settings: Settings) -> AsyncIterator[Non
     async with AsyncExitStack() as stack:
         if settings.rate_limit_store == "mongodb" and settings.mongo_url:
             url = settings.mongo_url.get_secret_value()
-            shared = counts.shared(url, database_name(settings), settings.mongo_timeout_s)
+            shared = counts.shared(url, settings.mongo_database, settings.mongo_timeout_s)
             await stack.enter_async_context(shared)
         yield

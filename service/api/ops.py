@@ -48,11 +48,8 @@ class Alive(TypedDict):
 
 
 class Readiness(TypedDict):
-    """`failed` are the checks that failed, `remarks` what an operator should know."""
-
     status: Literal["ready", "not ready"]
     failed: list[str]
-    remarks: list[str]
 
 
 ops = Endpoints()
@@ -103,11 +100,10 @@ async def live(_: Request) -> Response:
     always_answered=True,
 )
 async def ready(request: Request) -> Response:
-    readiness = parts(request).readiness
-    failed, remarks = readiness.failed(), readiness.remarks
+    failed = parts(request).readiness.failed()
     if failed:
-        return _reply(Readiness(status="not ready", failed=failed, remarks=remarks), 503)
-    return _reply(Readiness(status="ready", failed=[], remarks=remarks))
+        return _reply(Readiness(status="not ready", failed=failed), 503)
+    return _reply(Readiness(status="ready", failed=[]))
 
 
 @ops(

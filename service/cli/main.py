@@ -28,13 +28,7 @@ from service.cli.transfer import (
     progress,
     written,
 )
-from service.databases import (
-    NoDatabase,
-    database_name,
-    operators_stores,
-    remarks_on,
-    running_database,
-)
+from service.databases import NoDatabase, operators_stores, running_database
 from service.domain.errors import DomainError
 from service.domain.models import Selection
 from service.domain.transfer.conversation_line import Defaults
@@ -180,10 +174,9 @@ async def _serve(given: Settings, workers: int) -> None:
     authenticator_for(settings)
     with _listener(settings.host, settings.port) as listener:
         url = _url(listener)
-        remarks = await remarks_on(settings)
 
         def welcome() -> None:
-            click.echo("\n".join([_welcome(settings, url), *remarks]))
+            click.echo(_welcome(settings, url))
 
         async with running_database(settings) as complete:
             # An embedded MongoDB means development: production never falls back to the demo.
@@ -218,7 +211,7 @@ def _welcome(settings: Settings, url: str) -> str:
     lines = [f"The session service listens on {url}"]
     if settings.mongo_url is not None:
         return "\n".join(
-            [*lines, f"Data: database {database_name(settings)} of SESSIONS_MONGO_URL"]
+            [*lines, f"Data: database {settings.mongo_database} of SESSIONS_MONGO_URL"]
         )
     lines.append(f"Data: {settings.data_dir.absolute()} (embedded MongoDB, for development)")
     with suppress(ConfigurationError):

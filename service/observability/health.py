@@ -20,9 +20,6 @@ logger = logging.getLogger(__name__)
 class Store(Protocol):
     is_prepared: bool
 
-    @property
-    def remark(self) -> str | None: ...
-
     async def ping(self) -> None: ...
 
 
@@ -38,7 +35,6 @@ class Readiness:
         self._failing_since_s: float | None = -math.inf
         self._is_prepared = False
         self._is_draining = False
-        self.remarks: list[str] = []
 
     def drain(self) -> None:
         """Take note that the process is stopping."""
@@ -75,5 +71,4 @@ class Readiness:
                 self._failing_since_s = began_s
         else:
             self._failing_since_s = None
-            self.remarks = [store.remark] if store.remark else []
         self._is_prepared = store.is_prepared

@@ -116,9 +116,6 @@ class Database(Protocol):
 
 
 class Client(Protocol):
-    @property
-    def topology_description(self) -> TopologyDescription: ...
-
     def __getitem__(self, name: str) -> Database: ...
 
     def close(self) -> Any: ...
@@ -163,14 +160,7 @@ def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
     show only what a majority has: nothing seen is ever rolled back. That all of it is seen behind
     an election, too, takes more (`Reads`).
     """
-    options = {**fixed_options(settings), **extra}
-    client: Client = _client_class(settings)(mongo_url, **options)
-    return client
-
-
-def fixed_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of the driver that hold whatever the URL says."""
-    return {
+    options = {
         "appname": "session-service",
         "w": "majority",
         "journal": True,
@@ -187,7 +177,10 @@ def fixed_options(settings: Settings) -> dict[str, Any]:
         "maxPoolSize": settings.mongo_max_pool,
         # What only a burst needed, or what waited for a new primary, does not stay open for ever.
         "maxIdleTimeMS": 30_000,
+        **extra,
     }
+    client: Client = _client_class(settings)(mongo_url, **options)
+    return client
 
 
 def _client_class(settings: Settings) -> Any:

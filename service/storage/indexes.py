@@ -11,7 +11,6 @@ from service.storage.driver import Database, Document, Sort
 
 SESSIONS = "sessions"
 HISTORY = "history"
-UNAUTHORIZED = 13
 KEY_INDEX = "user_id_key"
 KEYLESS_INDEX = "user_id_without_key"
 
@@ -106,19 +105,14 @@ async def ensure_indexes(database: Database, *, text_search: bool = False) -> No
         try:
             await collection.create_index(list(index.keys), name=index.name, **index.options)
         except OperationFailure as error:
-            raise StoreUnavailable(_refusal(index, error)) from None
+            raise StoreUnavailable(
+                f"MongoDB refuses the index {index.collection}.{index.name}: {_reason(error)}."
+            ) from None
 
 
-def _refusal(index: Index, error: OperationFailure) -> str:
-    if error.code == UNAUTHORIZED:
-        return (
-            f"The user in SESSIONS_MONGO_URL may not create the index {index.collection}."
-            f"{index.name}: grant it readWrite on the database, or run `session-service indexes` "
-            "as a user who may."
-        )
+def _reason(error: OperationFailure) -> str:
     # The text of the error may hold what is stored; the name of its kind does not.
-    reason = (error.details or {}).get("codeName", f"code {error.code}")
-    return f"MongoDB refuses the index {index.collection}.{index.name}: {reason}."
+    return str((error.details or {}).get("codeName", f"code {error.code}"))
 
 
 async def missing_indexes(database: Database, *, text_search: bool = False) -> list[Index]:

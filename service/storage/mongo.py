@@ -26,7 +26,6 @@ from service.storage.append.gather import Gatherer, Request, batch_of
 from service.storage.driver import Database, Document, latest
 from service.storage.entries import AFTER_ALL_SEQS, Entries
 from service.storage.errors import changing, duplicates_in, reading
-from service.storage.first_contact import STANDALONE, is_standalone
 from service.storage.heads import Heads
 from service.storage.indexes import (
     HISTORY,
@@ -98,11 +97,6 @@ class MongoSessionStore:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await asyncio.gather(self._log.drain(), self._creates.drain())
-
-    @property
-    def remark(self) -> str | None:
-        """What an operator should know of the MongoDB that was found."""
-        return STANDALONE if is_standalone(self._database.client) else None
 
     async def ping(self) -> None:
         """Return when the database has answered."""

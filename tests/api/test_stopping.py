@@ -71,7 +71,7 @@ async def test_a_draining_process_takes_requests_and_closes_their_connections(
 
     assert "connection" not in before.headers
     assert (draining.status_code, draining.headers["connection"]) == (200, "close")
-    assert ready.json() == {"status": "not ready", "failed": ["draining"], "remarks": []}
+    assert ready.json() == {"status": "not ready", "failed": ["draining"]}
 
 
 async def test_a_client_that_stalls_in_a_body_does_not_delay_the_end(mongo_url: str) -> None:

@@ -23,7 +23,6 @@ class Store:
         self.is_prepared = True
         self.is_away = False
         self.hangs = False
-        self.remark: str | None = None
 
     async def ping(self) -> None:
         if self.hangs:
