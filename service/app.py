@@ -25,7 +25,7 @@ from service.api.shedding import Shedding
 from service.api.stopping import LastAnswers
 from service.api.windows import EncodedWindows
 from service.auth.configured import authenticator_for
-from service.databases import open_database, store_in
+from service.databases import database_name, open_database, store_in, url_for_clients
 from service.descriptions import description
 from service.domain.chat import Chat
 from service.domain.keys import Keys
@@ -107,6 +107,7 @@ async def _parts_on(
     """Give the application its use cases; at the end, let what is under way come to its end."""
     settings, readiness = app.state.settings, app.state.readiness
     store = store_in(database, settings, watch=observer.batch)
+    readiness.details = store.details
     app.state.sessions = sessions = observer.use_cases(Sessions(store))
     app.state.keys = observer.use_cases(Keys(sessions, store))
     app.state.windows = windows = EncodedWindows(
@@ -136,9 +137,9 @@ async def _parts_on(
 @asynccontextmanager
 async def _counting(counts: Counts, settings: Settings) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        if settings.rate_limit_store == "mongodb" and settings.mongo_url:
-            url = settings.mongo_url.get_secret_value()
-            shared = counts.shared(url, settings.mongo_database, settings.mongo_timeout_s)
+        url = url_for_clients(settings)
+        if settings.rate_limit_store == "mongodb" and url:
+            shared = counts.shared(url, database_name(settings), settings.mongo_timeout_s)
             await stack.enter_async_context(shared)
         yield
 

@@ -248,7 +248,7 @@ OPS = {
         "required": ["openapi", "info", "paths", "components"],
     },
     "ops.Alive": record({"status": TEXT}),
-    "ops.Readiness": record({"status": TEXT, "failed": many(TEXT)}),
+    "ops.Readiness": record({"status": TEXT, "failed": many(TEXT)}, details=many(TEXT)),
 }
 
 SCHEMAS: dict[str, Schema] = {

@@ -35,10 +35,9 @@ async def live(_: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     readiness: Readiness = request.app.state.readiness
-    failed = readiness.failed()
-    if failed:
-        return _reply({"status": "not ready", "failed": failed}, 503)
-    return _reply({"status": "ready", "failed": []})
+    failed, details = readiness.failed(), readiness.details()
+    state = {"status": "not ready" if failed else "ready", "failed": failed}
+    return _reply(state | ({"details": details} if details else {}), 503 if failed else 200)
 
 
 async def metrics(request: Request) -> Response:

@@ -5,14 +5,27 @@ from typing import Any, NamedTuple
 
 from pymongo.errors import OperationFailure
 
-from service.domain.errors import StoreUnavailable
+from service.domain.errors import DomainError, StoreUnavailable
 from service.domain.models import SortBy
-from service.storage.driver import Database, Document, Sort
+from service.storage.driver import Database, Document, Sort, name_of
 
 SESSIONS = "sessions"
 HISTORY = "history"
 KEY_INDEX = "user_id_key"
 KEYLESS_INDEX = "user_id_without_key"
+
+
+UNAUTHORIZED = 13
+
+
+class MayNotIndex(StoreUnavailable):
+    def __init__(self, database: Database) -> None:
+        DomainError.__init__(
+            self,
+            "the user in SESSIONS_MONGO_URL may not create indexes in database "
+            f"{name_of(database)}: grant readWrite, or run `session-service indexes` as one that "
+            "may.",
+        )
 
 
 class Index(NamedTuple):
@@ -97,17 +110,31 @@ async def ensure_indexes(database: Database, *, text_search: bool = False) -> No
     """Create what is missing. Safe in many processes at once; the same index twice is one.
 
     Raises:
-        StoreUnavailable: MongoDB refuses one, and why: what is stored breaks it, there is another
-            one of this name, or the user may not make it.
+        StoreUnavailable: MongoDB refuses one, and why: what is stored breaks it, or there is
+            another one of this name.
+        MayNotIndex: some are missing, and the user may not create them.
     """
     for index in wanted_indexes(text_search=text_search):
         collection = database[index.collection]
         try:
             await collection.create_index(list(index.keys), name=index.name, **index.options)
         except OperationFailure as error:
+            if error.code == UNAUTHORIZED:
+                await _require_all(database, text_search=text_search)
+                return
             raise StoreUnavailable(
                 f"MongoDB refuses the index {index.collection}.{index.name}: {_reason(error)}."
             ) from None
+
+
+async def _require_all(database: Database, *, text_search: bool) -> None:
+    try:
+        if not await missing_indexes(database, text_search=text_search):
+            return
+    except OperationFailure as error:
+        if error.code != UNAUTHORIZED:
+            raise
+    raise MayNotIndex(database)
 
 
 def _reason(error: OperationFailure) -> str:

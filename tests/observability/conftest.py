@@ -16,13 +16,8 @@ from tests.api.asking import SECRET, Api
 
 @asynccontextmanager
 async def running_app(mongo_url: str, **settings: Any) -> AsyncIterator[Starlette]:
-    complete = Settings(
-        _env_file=None,
-        mongo_url=mongo_url,
-        mongo_database=f"observability_{uuid4().hex}",
-        jwt_secret=SECRET,
-        **settings,
-    )
+    own = {"mongo_database": f"observability_{uuid4().hex}", "jwt_secret": SECRET}
+    complete = Settings(_env_file=None, mongo_url=mongo_url, **{**own, **settings})
     app = create_app(complete)
     async with app.router.lifespan_context(app):
         yield app
