@@ -203,8 +203,9 @@ async def _serve(given: Settings, workers: int) -> None:
 
 async def _warn(settings: Settings) -> None:
     """Log once, for all workers, what is worth knowing about the MongoDB of the settings."""
+    warnings = await warnings_at_start(settings)
     write_logs(settings.log_level)
-    for sentence in await warnings_at_start(settings):
+    for sentence in warnings:
         logger.warning("%s", sentence)
 
 

@@ -96,6 +96,20 @@ def test_a_standalone_is_served_with_one_warning(
     assert logged_in(errors) == [STANDALONE]
 
 
+def test_a_service_whose_database_may_come_later_says_so_and_listens(tmp_path: Path) -> None:
+    away = {"SESSIONS_MONGO_URL": "mongodb://127.0.0.1:9/", "SESSIONS_MONGO_TIMEOUT_S": "0.5"}
+
+    with serving(tmp_path, SESSIONS_JWT_SECRET=SECRET, **away) as (process, printed):
+        process.terminate()
+        _, errors = process.communicate()
+
+    assert printed.startswith("The session service listens on ")
+    assert logged_in(errors)[0] == (
+        "Nothing listens at a host and port in SESSIONS_MONGO_URL (127.0.0.1:9); "
+        "the service tries again"
+    )
+
+
 @pytest.mark.parametrize("command", ["serve", "indexes", "export"])
 @pytest.mark.parametrize("rest", ["chat", "?authSource=chat"])
 def test_a_wrong_login_ends_a_command_at_once_with_one_line(
