@@ -5,27 +5,15 @@ from typing import Any, NamedTuple
 
 from pymongo.errors import OperationFailure
 
-from service.domain.errors import DomainError, StoreUnavailable
+from service.domain.errors import StoreUnavailable
 from service.domain.models import SortBy
+from service.storage.diagnosis import AUTHENTICATION_FAILED, UNAUTHORIZED, WRONG_LOGIN
 from service.storage.driver import Database, Document, Sort, name_of
 
 SESSIONS = "sessions"
 HISTORY = "history"
 KEY_INDEX = "user_id_key"
 KEYLESS_INDEX = "user_id_without_key"
-
-
-UNAUTHORIZED = 13
-
-
-class MayNotIndex(StoreUnavailable):
-    def __init__(self, database: Database) -> None:
-        DomainError.__init__(
-            self,
-            "the user in SESSIONS_MONGO_URL may not create indexes in database "
-            f"{name_of(database)}: grant readWrite, or run `session-service indexes` as one that "
-            "may.",
-        )
 
 
 class Index(NamedTuple):
@@ -110,15 +98,16 @@ async def ensure_indexes(database: Database, *, text_search: bool = False) -> No
     """Create what is missing. Safe in many processes at once; the same index twice is one.
 
     Raises:
-        StoreUnavailable: MongoDB refuses one, and why: what is stored breaks it, or there is
-            another one of this name.
-        MayNotIndex: some are missing, and the user may not create them.
+        StoreUnavailable: MongoDB refuses one, and why: what is stored breaks it, there is another
+            one of this name, the user may not make what is missing, or the login is wrong.
     """
     for index in wanted_indexes(text_search=text_search):
         collection = database[index.collection]
         try:
             await collection.create_index(list(index.keys), name=index.name, **index.options)
         except OperationFailure as error:
+            if error.code in AUTHENTICATION_FAILED:
+                raise StoreUnavailable(f"{WRONG_LOGIN}.") from None
             if error.code == UNAUTHORIZED:
                 await _require_all(database, text_search=text_search)
                 return
@@ -134,7 +123,10 @@ async def _require_all(database: Database, *, text_search: bool) -> None:
     except OperationFailure as error:
         if error.code != UNAUTHORIZED:
             raise
-    raise MayNotIndex(database)
+    raise StoreUnavailable(
+        f"the user in SESSIONS_MONGO_URL may not create indexes in database {name_of(database)}: "
+        "grant readWrite, or run `session-service indexes` as one that may."
+    )
 
 
 def _reason(error: OperationFailure) -> str:

@@ -31,7 +31,6 @@ from service.storage.indexes import (
     HISTORY,
     SESSIONS,
     Index,
-    MayNotIndex,
     ensure_indexes,
     missing_indexes,
 )
@@ -260,7 +259,7 @@ class MongoSessionStore:
     def _noting_refusal(self) -> Iterator[None]:
         try:
             yield
-        except MayNotIndex as error:
+        except StoreUnavailable as error:
             self._refused = str(error)
             raise
         except OperationFailure as error:

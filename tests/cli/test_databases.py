@@ -17,7 +17,7 @@ from tests.mongods import PASSWORD, running_mongod, with_users
 
 NO_RIGHT = (
     "the user in SESSIONS_MONGO_URL may not create indexes in database bare: grant readWrite, or "
-    "run `session-service indexes` as one that may."
+    "run `session-service indexes` as one that may. Try again in 2 seconds."
 )
 
 
