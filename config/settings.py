@@ -28,6 +28,7 @@ MIN_HMAC_SECRET_BYTES = 32
 HEADS_KNOWN_FOR_S = 30
 # The own deadline of an append comes before that of its request: it knows better what was done.
 REQUEST_BEHIND_APPEND_S = 0.5
+DATABASE_NAME = r"^[A-Za-z0-9_-]{1,63}$"
 _ORIGIN = re.compile(r"https?://[^/\s*?#@]+")
 Port = Annotated[int, BeforeValidator(refuse_service_url), Field(ge=0, le=65535)]
 RequestsPerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -124,8 +125,11 @@ class Settings(BaseSettings):
     mongo_url_file: Path | None = Field(
         None, description="File that holds `SESSIONS_MONGO_URL`, instead of it."
     )
-    mongo_database: str = Field(
-        "sessions", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="Name of the database."
+    mongo_database: str | None = Field(
+        None,
+        pattern=DATABASE_NAME,
+        description="Name of the database. Unset: the one in the path of `SESSIONS_MONGO_URL`, "
+        "else `sessions`.",
     )
     mongo_driver: Literal["motor", "pymongo"] = Field(
         "motor", description="Async driver: Motor, or PyMongo's own."

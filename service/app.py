@@ -27,7 +27,7 @@ from service.api.openapi.docs_page import page
 from service.api.openapi.document import document
 from service.auth.configured import authenticator_for
 from service.auth.errors import ConfigurationError
-from service.databases import open_database, store_in
+from service.databases import database_name, open_database, store_in, url_for_clients
 from service.domain.chat.chat import Chat
 from service.domain.keys import Keys
 from service.domain.ports import ChatModel
@@ -168,6 +168,7 @@ class SessionService:
     async def _open_on(self, database: Database, model: ChatModel | None) -> AsyncIterator[None]:
         settings, observer = self.settings, self._observer
         store = store_in(database, settings, watch=observer.batch)
+        self.readiness.details = store.details
         sessions = observer.use_cases(Sessions(store))
         chat = Chat(
             sessions,
@@ -225,8 +226,8 @@ def rate_limits(
 @asynccontextmanager
 async def _counting(counts: RateCounts, settings: Settings) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        if settings.rate_limit_store == "mongodb" and settings.mongo_url:
-            url = settings.mongo_url.get_secret_value()
-            shared = counts.shared(url, settings.mongo_database, settings.mongo_timeout_s)
+        url = url_for_clients(settings)
+        if settings.rate_limit_store == "mongodb" and url:
+            shared = counts.shared(url, database_name(settings), settings.mongo_timeout_s)
             await stack.enter_async_context(shared)
         yield

@@ -10,11 +10,21 @@ from service.devdb.embedded import EmbeddedMongo, running_url
 from service.devdb.mongod import EmbeddedMongoError
 from service.signals import DriverWatcher, WatchBatch, unwatched
 from service.storage import driver
+from service.storage.diagnosis import STANDALONE, FirstLook, first_look
 from service.storage.driver import Database
 from service.storage.mongo import MongoSessionStore
-from service.storage.url import UnusableUrl, usable
+from service.storage.url import (
+    UnusableUrl,
+    database_in,
+    names_another,
+    overridden,
+    usable,
+    without_overridden,
+)
 from service.storage.users import MongoUserStore
 from service.storage.watching import Commands, Connections
+
+DEFAULT_DATABASE = "sessions"
 
 
 class NoDatabase(Exception):
@@ -41,22 +51,84 @@ async def running_database(settings: Settings, *, join: bool = False) -> AsyncIt
 
 async def _database_url(settings: Settings, stack: AsyncExitStack, *, join: bool) -> str:
     if settings.mongo_url is not None:
-        return usable(settings.mongo_url.get_secret_value())
+        database_name(settings)
+        return usable(settings.mongo_url.get_secret_value(), max_pool=settings.mongo_max_pool)
     if join and (running := running_url(settings.data_dir)):
         return running
     return await stack.enter_async_context(EmbeddedMongo(settings.data_dir))
+
+
+def database_name(settings: Settings) -> str:
+    """Return the database that is used, by everything.
+
+    Raises:
+        UnusableUrl: it is left to the URL, which names one that cannot be used.
+    """
+    if settings.mongo_database is None and settings.mongo_url is not None:
+        return database_in(settings.mongo_url.get_secret_value()) or DEFAULT_DATABASE
+    return settings.mongo_database or DEFAULT_DATABASE
+
+
+def url_for_clients(settings: Settings) -> str | None:
+    """Return the URL without what is overridden; None if it is not set."""
+    if settings.mongo_url is None:
+        return None
+    return without_overridden(settings.mongo_url.get_secret_value())
+
+
+def overridden_by_settings(settings: Settings) -> list[str]:
+    """Say what of the URL is overridden, and by what; never its values."""
+    if settings.mongo_url is None:
+        return []
+    url = settings.mongo_url.get_secret_value()
+    said = overridden(url, driver.options(settings))
+    if settings.mongo_database is not None and names_another(url, settings.mongo_database):
+        said.append(
+            "SESSIONS_MONGO_URL: the database in its path overridden by SESSIONS_MONGO_DATABASE"
+        )
+    return said
+
+
+async def warnings_at_start(settings: Settings) -> list[str]:
+    """Return what operators should know when the service starts, from one look at its MongoDB.
+
+    What a little time may mend is only said: the database may be away, and come later.
+
+    Raises:
+        NoDatabase: time does not mend it, such as a wrong password.
+    """
+    trouble, is_standalone = await _first_look(settings)
+    if trouble is not None and trouble.lasts:
+        raise NoDatabase(f"{trouble}.")
+    waiting = [] if trouble is None else [f"{trouble}; the service tries again"]
+    standalone = [STANDALONE] if is_standalone else []
+    return [*overridden_by_settings(settings), *waiting, *standalone]
+
+
+async def _first_look(settings: Settings) -> FirstLook:
+    if settings.mongo_url is None:
+        return FirstLook(None, is_standalone=False)
+    try:
+        return await first_look(settings.mongo_url.get_secret_value(), database_name(settings))
+    except UnusableUrl as error:
+        raise NoDatabase(str(error)) from None
 
 
 @asynccontextmanager
 async def operators_stores(
     settings: Settings,
 ) -> AsyncIterator[tuple[MongoSessionStore, MongoUserStore]]:
-    """Open the stores beside the service, or without it: what operators' commands work on."""
-    async with (
-        running_database(settings, join=True) as complete,
-        open_database(complete) as database,
-    ):
-        yield store_in(database, settings), MongoUserStore(database)
+    """Open the stores beside the service, or without it: what operators' commands work on.
+
+    Raises:
+        NoDatabase: the MongoDB cannot be used now; nobody waits for it.
+    """
+    async with running_database(settings, join=True) as complete:
+        trouble, _ = await _first_look(settings)
+        if trouble is not None:
+            raise NoDatabase(f"{trouble}.")
+        async with open_database(complete) as database:
+            yield store_in(database, settings), MongoUserStore(database)
 
 
 def store_in(
@@ -79,6 +151,6 @@ async def open_database(settings: Settings, *watchers: DriverWatcher) -> AsyncIt
     url = settings.mongo_url.get_secret_value()
     client = driver.connect(settings, url, event_listeners=listeners)
     try:
-        yield client[settings.mongo_database]
+        yield client[database_name(settings)]
     finally:
         await driver.close(client)

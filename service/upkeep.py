@@ -14,6 +14,7 @@ from service.observability.watching import measured_sweep
 from service.storage.mongo import MongoSessionStore
 
 PREPARE_PAUSE_S = 1
+CANCEL_AGAIN_S = 1
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,10 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        while not task.done():
+            # PyMongo's async API may lose a cancellation that meets the end of a call.
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
 
 async def _prepare_and_sweep(store: MongoSessionStore, settings: Settings) -> None:

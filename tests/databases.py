@@ -7,7 +7,9 @@ from uuid import uuid4
 
 from config.settings import Settings
 from service.storage import driver
-from service.storage.driver import Client, Database
+from service.storage.driver import Client, Database, name_of
+
+__all__ = ["connected", "fresh_database", "name_of"]
 
 
 @asynccontextmanager
@@ -18,11 +20,6 @@ async def connected(driver_name: str, mongo_url: str, **options: Any) -> AsyncIt
         yield client
     finally:
         await driver.close(client)
-
-
-def name_of(database: Database) -> str:
-    named: Any = database
-    return str(named.name)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """What operators and newcomers look at: health, metrics, description. Open to everybody."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 import orjson
 from starlette.requests import Request
@@ -48,8 +48,11 @@ class Alive(TypedDict):
 
 
 class Readiness(TypedDict):
+    """`failed` are the checks that failed, `details` what operators should know of the database."""
+
     status: Literal["ready", "not ready"]
     failed: list[str]
+    details: NotRequired[list[str]]
 
 
 ops = Endpoints()
@@ -100,10 +103,12 @@ async def live(_: Request) -> Response:
     always_answered=True,
 )
 async def ready(request: Request) -> Response:
-    failed = parts(request).readiness.failed()
-    if failed:
-        return _reply(Readiness(status="not ready", failed=failed), 503)
-    return _reply(Readiness(status="ready", failed=[]))
+    readiness = parts(request).readiness
+    failed, details = readiness.failed(), readiness.details()
+    view = Readiness(status="not ready" if failed else "ready", failed=failed)
+    if details:
+        view["details"] = details
+    return _reply(view, 503 if failed else 200)
 
 
 @ops(

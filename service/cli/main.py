@@ -28,11 +28,19 @@ from service.cli.transfer import (
     progress,
     written,
 )
-from service.databases import NoDatabase, operators_stores, running_database
+from service.databases import (
+    NoDatabase,
+    database_name,
+    operators_stores,
+    overridden_by_settings,
+    running_database,
+    warnings_at_start,
+)
 from service.domain.errors import DomainError
 from service.domain.models import Selection
 from service.domain.transfer.conversation_line import Defaults
 from service.observability.configured import TracingNotInstalled
+from service.observability.logs import write_logs
 from service.run.supervisor import WorkerFailed
 from service.run.workers import MetricsPortTaken, serve_with
 
@@ -46,6 +54,7 @@ FAILURES = (
 )
 
 Result = TypeVar("Result")
+logger = logging.getLogger(__name__)
 
 
 class _Commands(click.Group):
@@ -100,7 +109,7 @@ def token(user: str, scopes: tuple[str, ...], lifetime_s: int) -> None:
 @click.option("--check", is_flag=True, help="Create nothing, list what is missing.")
 def indexes(*, check: bool) -> None:
     """Create the indexes of the database, or check that they are there."""
-    missing = _run_quietly(_missing_indexes(_settings(), create=not check))
+    missing = _run_quietly(_missing_indexes(_operators_settings(), create=not check))
     if missing:
         raise click.ClickException("\n  ".join(["These indexes are missing:", *missing]))
     click.echo("All indexes are there.")
@@ -116,7 +125,7 @@ def import_(file: str, user: str | None, agent: str | None) -> None:
     FILE holds one a line, from `export` or another tool; - is stdin. An import that was
     interrupted goes on where it stopped when it is run again.
     """
-    settings, counts = _settings(), Counter[str]()
+    settings, counts = _operators_settings(), Counter[str]()
     size_bytes = Path(file).stat().st_size if Path(file).is_file() else None
     try:
         with click.open_file(file, "rb") as lines, progress("Importing", size_bytes) as bar:
@@ -141,7 +150,7 @@ def export(file: str, user: str | None, agent: str | None) -> None:
         raise click.UsageError("--user and --agent must not be empty.")
     with written(file) as out, progress("Exporting", None) as bar:
         selected = Selection(user_id=user, agent_id=agent)
-        counts = _run_quietly(export_lines(_settings(), out, bar, selected))
+        counts = _run_quietly(export_lines(_operators_settings(), out, bar, selected))
     click.echo(EXPORTED.format_map(counts), err=True)
 
 
@@ -155,6 +164,13 @@ def _settings() -> Settings:
         raise click.ClickException("".join([*variables, problem])) from None
     except ValueError as error:
         raise click.ClickException(f"The settings cannot be read: {error}") from None
+
+
+def _operators_settings() -> Settings:
+    settings = _settings()
+    for sentence in overridden_by_settings(settings):
+        click.echo(f"Warning: {sentence}.", err=True)
+    return settings
 
 
 def _run(coroutine: Coroutine[Any, Any, Result]) -> Result:
@@ -179,9 +195,18 @@ async def _serve(given: Settings, workers: int) -> None:
             click.echo(_welcome(settings, url))
 
         async with running_database(settings) as complete:
+            await _warn(settings)
             # An embedded MongoDB means development: production never falls back to the demo.
             demo = settings.mongo_url is None
             await serve_with(workers, listener, complete, when_listening=welcome, demo=demo)
+
+
+async def _warn(settings: Settings) -> None:
+    """Log once, for all workers, what is worth knowing about the MongoDB of the settings."""
+    warnings = await warnings_at_start(settings)
+    write_logs(settings.log_level)
+    for sentence in warnings:
+        logger.warning("%s", sentence)
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -211,7 +236,7 @@ def _welcome(settings: Settings, url: str) -> str:
     lines = [f"The session service listens on {url}"]
     if settings.mongo_url is not None:
         return "\n".join(
-            [*lines, f"Data: database {settings.mongo_database} of SESSIONS_MONGO_URL"]
+            [*lines, f"Data: database {database_name(settings)} of SESSIONS_MONGO_URL"]
         )
     lines.append(f"Data: {settings.data_dir.absolute()} (embedded MongoDB, for development)")
     with suppress(ConfigurationError):

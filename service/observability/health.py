@@ -27,7 +27,8 @@ class Readiness:
     """Asks the database all the time, so that nobody who asks this has to wait for it.
 
     Not ready is who is stopping, who waits for the indexes, and who has pinged the
-    database in vain for 15 seconds, or from the start.
+    database in vain for 15 seconds, or from the start. `details` has sentences about the
+    database for operators; ready processes may have some, too.
     """
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
@@ -35,6 +36,7 @@ class Readiness:
         self._failing_since_s: float | None = -math.inf
         self._is_prepared = False
         self._is_draining = False
+        self.details: Callable[[], list[str]] = list
 
     def drain(self) -> None:
         """Take note that the process is stopping."""
@@ -67,7 +69,8 @@ class Readiness:
                 await store.ping()
         except (TimeoutError, StoreUnavailable):
             if self._failing_since_s is None:
-                logger.warning("the database does not answer a ping")
+                why = "".join(f": {detail}" for detail in self.details())
+                logger.warning("the database does not answer a ping%s", why)
                 self._failing_since_s = began_s
         else:
             self._failing_since_s = None

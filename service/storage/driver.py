@@ -17,6 +17,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.topology_description import TopologyDescription
 
 from config.settings import Settings, give_motor_workers
+from service.storage.url import without_overridden
 
 CLOSE_S = 2
 
@@ -121,6 +122,11 @@ class Client(Protocol):
     def close(self) -> Any: ...
 
 
+def name_of(database: Database) -> str:
+    named: Any = database
+    return str(named.name)
+
+
 def undecoded(database: Database, name: str) -> RawCollection:
     """Return the collection with documents that stay bytes until somebody looks into them."""
     found: Any = database.get_collection(name, codec_options=DEFAULT_RAW_BSON_OPTIONS)
@@ -153,15 +159,15 @@ def newest_election(database: Database) -> ObjectId | None:
     return topology.max_election_id
 
 
-def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
-    """Return a client for the running event loop; it connects on the first call.
+def options(settings: Settings) -> dict[str, Any]:
+    """Return the options of every client, by their names in URLs; what a URL says is overridden.
 
-    Whatever the URL says, writes are acknowledged by a majority and its journal, and reads
-    show only what a majority has: nothing seen is ever rolled back. That all of it is seen behind
-    an election, too, takes more (`Reads`).
+    Writes are acknowledged by a majority and its journal, and reads show only what a majority
+    has: nothing seen is ever rolled back. That all of it is seen behind an election, too, takes
+    more (`Reads`).
     """
-    options = {
-        "appname": "session-service",
+    return {
+        "appName": "session-service",
         "w": "majority",
         "journal": True,
         "readConcernLevel": "majority",
@@ -177,9 +183,13 @@ def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
         "maxPoolSize": settings.mongo_max_pool,
         # What only a burst needed, or what waited for a new primary, does not stay open for ever.
         "maxIdleTimeMS": 30_000,
-        **extra,
     }
-    client: Client = _client_class(settings)(mongo_url, **options)
+
+
+def connect(settings: Settings, mongo_url: str, **extra: Any) -> Client:
+    """Return a client for the running event loop; it connects on the first call."""
+    given = without_overridden(mongo_url)
+    client: Client = _client_class(settings)(given, **options(settings), **extra)
     return client
 
 

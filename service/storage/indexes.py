@@ -7,7 +7,8 @@ from pymongo.errors import OperationFailure
 
 from service.domain.errors import StoreUnavailable
 from service.domain.models import SortBy
-from service.storage.driver import Database, Document, Sort
+from service.storage.diagnosis import AUTHENTICATION_FAILED, UNAUTHORIZED, WRONG_LOGIN
+from service.storage.driver import Database, Document, Sort, name_of
 
 SESSIONS = "sessions"
 HISTORY = "history"
@@ -98,16 +99,34 @@ async def ensure_indexes(database: Database, *, text_search: bool = False) -> No
 
     Raises:
         StoreUnavailable: MongoDB refuses one, and why: what is stored breaks it, there is another
-            one of this name, or the user may not make it.
+            one of this name, the user may not make what is missing, or the login is wrong.
     """
     for index in wanted_indexes(text_search=text_search):
         collection = database[index.collection]
         try:
             await collection.create_index(list(index.keys), name=index.name, **index.options)
         except OperationFailure as error:
+            if error.code in AUTHENTICATION_FAILED:
+                raise StoreUnavailable(f"{WRONG_LOGIN}.") from None
+            if error.code == UNAUTHORIZED:
+                await _require_all(database, text_search=text_search)
+                return
             raise StoreUnavailable(
                 f"MongoDB refuses the index {index.collection}.{index.name}: {_reason(error)}."
             ) from None
+
+
+async def _require_all(database: Database, *, text_search: bool) -> None:
+    try:
+        if not await missing_indexes(database, text_search=text_search):
+            return
+    except OperationFailure as error:
+        if error.code != UNAUTHORIZED:
+            raise
+    raise StoreUnavailable(
+        f"the user in SESSIONS_MONGO_URL may not create indexes in database {name_of(database)}: "
+        "grant readWrite, or run `session-service indexes` as one that may."
+    )
 
 
 def _reason(error: OperationFailure) -> str:

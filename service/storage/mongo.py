@@ -1,13 +1,13 @@
 """The session store on MongoDB."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from uuid import UUID
 
 from bson import Binary
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from service.domain.access import Reach
 from service.domain.errors import (
@@ -23,6 +23,7 @@ from service.signals import CREATE, WatchBatch, unwatched
 from service.storage import documents
 from service.storage.append.append_log import AppendLog
 from service.storage.append.gather import Gatherer, Request, batch_of
+from service.storage.diagnosis import known_of, refusal
 from service.storage.driver import Database, Document, latest
 from service.storage.entries import AFTER_ALL_SEQS, Entries
 from service.storage.errors import changing, duplicates_in, reading
@@ -81,13 +82,14 @@ class MongoSessionStore:
             deadline_s=append_deadline_s,
         )
         self.is_prepared = False
+        self._refused: str | None = None
 
     async def prepare(self) -> None:
         """Make the indexes; before that, nothing is stored, because they hold its promises.
 
         And confirm the election at hand, so that no read has to.
         """
-        with changing():
+        with changing(), self._noting_refusal():
             await ensure_indexes(self._database, text_search=self._text_search)
             await self._reads.confirm()
         self.is_prepared = True
@@ -100,8 +102,13 @@ class MongoSessionStore:
 
     async def ping(self) -> None:
         """Return when the database has answered."""
-        with reading():
+        with reading(), self._noting_refusal():
             await self._database.command("ping")
+
+    def details(self) -> list[str]:
+        """Return why the database cannot be used now, or promises less; asks no MongoDB."""
+        refused = [] if self._refused is None else [self._refused]
+        return [*refused, *known_of(self._database)]
 
     @property
     def appends_waiting(self) -> int:
@@ -247,6 +254,19 @@ class MongoSessionStore:
                 request.refuse(taken[i])
             else:
                 request.answer(None)
+
+    @contextmanager
+    def _noting_refusal(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreUnavailable as error:
+            self._refused = str(error)
+            raise
+        except OperationFailure as error:
+            self._refused = refusal(error).text
+            raise
+        if self.is_prepared:
+            self._refused = None
 
     def _require_prepared(self) -> None:
         if not self.is_prepared:

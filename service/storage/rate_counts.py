@@ -38,6 +38,8 @@ class RateCounts:
             appname="session-service",
             w=1,
             maxPoolSize=CONNECTIONS,
+            # The URL's may be above that.
+            minPoolSize=0,
             timeoutMS=int(timeout_s * 1000),
             serverSelectionTimeoutMS=int(timeout_s * 1000),
         )

@@ -11,14 +11,37 @@ from service.app import SessionService
 from service.domain.access import ADMIN_SCOPE, AGENT_SCOPE_PREFIX
 from service.llm.scripted import Script
 from tests.api.asking import SECRET, Api
+from tests.mongods import running_mongod
 from tests.scripted import ScriptedModel, scripted_server
+
+REPLICA_SET = "replica set"
+STANDALONE = "standalone"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ask the native API twice: on a replica set, and on a server that is in none."""
+    is_native = metafunc.module.__name__.rpartition(".")[2].startswith("test_native")
+    if is_native and "mongodb" in metafunc.fixturenames:
+        kinds = [REPLICA_SET, STANDALONE]
+        metafunc.parametrize("mongodb", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-async def app(mongo_url: str) -> AsyncIterator[SessionService]:
+async def mongodb(
+    request: pytest.FixtureRequest, mongo_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    if getattr(request, "param", REPLICA_SET) == REPLICA_SET:
+        yield mongo_url
+        return
+    async with running_mongod(tmp_path_factory.mktemp("standalone")) as address:
+        yield f"mongodb://{address}/"
+
+
+@pytest.fixture(scope="session")
+async def app(mongodb: str) -> AsyncIterator[SessionService]:
     settings = Settings(
         _env_file=None,
-        mongo_url=mongo_url,
+        mongo_url=mongodb,
         mongo_database=f"api_{uuid4().hex}",
         jwt_secret=SECRET,
         requests_per_minute={"keyed": 1_000_000},
@@ -47,11 +70,11 @@ def script(scripted: ScriptedModel) -> Script:
 
 
 @pytest.fixture(scope="session")
-async def talking(mongo_url: str, scripted: ScriptedModel) -> AsyncIterator[httpx2.AsyncClient]:
+async def talking(mongodb: str, scripted: ScriptedModel) -> AsyncIterator[httpx2.AsyncClient]:
     """Ask a service whose model answers what the script says."""
     settings = Settings(
         _env_file=None,
-        mongo_url=mongo_url,
+        mongo_url=mongodb,
         mongo_database=f"api_{uuid4().hex}",
         jwt_secret=SECRET,
         requests_per_minute={"keyed": 1_000_000},

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from service.app import SessionService
+from service.databases import database_name
 from service.domain.keys import MAX_DELETED_AT_ONCE, MAX_LISTED_KEYS
 from service.domain.models import Session, utc_now
 from service.storage import documents
@@ -22,7 +23,7 @@ DAY_S = 24 * 60 * 60
 @pytest.fixture(scope="module")
 async def database(app: SessionService, mongo_url: str) -> AsyncIterator[Database]:
     async with connected("pymongo", mongo_url) as client:
-        yield client[app.settings.mongo_database]
+        yield client[database_name(app.settings)]
 
 
 async def store(database: Database, api: Api, *keys: str | None, age_s: int = 0) -> list[str]:

@@ -40,9 +40,9 @@ def chat_settings(mongo_url: str, **model: Any) -> Settings:
 
 
 @pytest.fixture(scope="module")
-async def chat_client(mongo_url: str, scripted: ScriptedModel) -> AsyncIterator[httpx2.AsyncClient]:
+async def chat_client(mongodb: str, scripted: ScriptedModel) -> AsyncIterator[httpx2.AsyncClient]:
     settings = chat_settings(
-        mongo_url, llm_base_url=scripted.url, llm_model="small", llm_max_retries=0
+        mongodb, llm_base_url=scripted.url, llm_model="small", llm_max_retries=0
     )
     async with (
         served(SessionService(settings)) as url,

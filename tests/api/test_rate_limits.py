@@ -180,6 +180,30 @@ async def test_what_one_process_finds_too_much_does_not_get_to_the_shared_store(
     assert counted["count"] == LIMIT
 
 
+async def test_shared_counts_are_in_the_database_of_the_path_with_its_sessions(
+    mongo_url: str,
+) -> None:
+    async with connected("pymongo", mongo_url) as client, fresh_database(client) as database:
+        url = f"{mongo_url.replace('/?', f'/{name_of(database)}?')}&minPoolSize=20&w=1"
+        settings = Settings(
+            _env_file=None,
+            mongo_url=url,
+            jwt_secret=SECRET,
+            rate_limit_store="mongodb",
+            native_requests_per_minute=LIMIT,
+        )
+        app = SessionService(settings)
+        transport = httpx2.ASGITransport(app)
+        async with (
+            app.lifespan(),
+            httpx2.AsyncClient(transport=transport, base_url="http://service") as asking,
+        ):
+            await Api(asking, "alice").create()
+
+        assert await database[COLLECTION].count_documents({}) == 2
+        assert await database["sessions"].count_documents({}) == 1
+
+
 async def test_shared_counts_that_cannot_be_reached_are_503_and_say_when_to_try_again() -> None:
     counts = RateCounts()
 

@@ -20,12 +20,14 @@ SECRET = "a secret of the tests, long enough for HS256"
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(
+    folder: Path, *options: str, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the service in a folder of its own; give it and what it printed when it listened."""
     own = {"SESSIONS_PORT": "0", "SESSIONS_DRAIN_S": "0", "SESSIONS_DATA_DIR": str(folder)}
     changes = environment(own | settings)
     with subprocess.Popen(
-        [COMMAND, "serve"],
+        [COMMAND, "serve", *options],
         env={name: v for name, v in {**os.environ, **changes}.items() if v is not None},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

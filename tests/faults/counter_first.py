@@ -30,6 +30,7 @@ from starlette.routing import Route
 from config.settings import Settings
 from service.api.dialects.native.shapes import MessageBody
 from service.api.dialects.native.views import message_view, session_view
+from service.databases import database_name
 from service.domain.models import Message, Session, preview_of
 from service.domain.window import Window, seqs_in
 from service.storage import driver
@@ -51,7 +52,7 @@ def create_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         client = driver.connect(settings, mongo_url)
-        app.state.database = client[settings.mongo_database]
+        app.state.database = client[database_name(settings)]
         await ensure_indexes(app.state.database)
         yield
         await driver.close(client)

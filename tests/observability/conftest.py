@@ -15,13 +15,8 @@ from tests.api.asking import SECRET, Api
 
 @asynccontextmanager
 async def running_app(mongo_url: str, **settings: Any) -> AsyncIterator[SessionService]:
-    complete = Settings(
-        _env_file=None,
-        mongo_url=mongo_url,
-        mongo_database=f"observability_{uuid4().hex}",
-        jwt_secret=SECRET,
-        **settings,
-    )
+    own = {"mongo_database": f"observability_{uuid4().hex}", "jwt_secret": SECRET}
+    complete = Settings(_env_file=None, mongo_url=mongo_url, **{**own, **settings})
     app = SessionService(complete)
     async with app.lifespan():
         yield app

@@ -1,0 +1,143 @@
+"""The URL of a MongoDB: which database it names, and which of its options are overridden."""
+
+from typing import Any
+
+import pytest
+from pymongo import ReadPreference
+
+from config.settings import Settings
+from service.databases import database_name, overridden_by_settings, running_database
+from service.storage import driver
+from service.storage.url import UnusableUrl, database_in, usable, without_overridden
+from tests.contract.conftest import REAL_KINDS
+from tests.databases import connected
+
+HOST = "mongodb://u:hush@127.0.0.1:1"
+ATLAS = "retryWrites=true&w=majority&appName=session-service"
+# What the driver refuses beside options of ours, if it gets it.
+CONTRADICTING = "readPreference=secondary&maxStalenessSeconds=120&readPreferenceTags=dc:ny&w=0"
+
+
+def settings(url: str, **others: Any) -> Settings:
+    return Settings(_env_file=None, mongo_url=url, **others)
+
+
+@pytest.mark.parametrize(
+    ("rest", "database"),
+    [
+        ("", "sessions"),
+        ("/", "sessions"),
+        ("/?w=1", "sessions"),
+        ("?w=1", "sessions"),
+        ("/chat", "chat"),
+        ("/chat?authSource=admin", "chat"),
+        ("/chat%2Dprod", "chat-prod"),
+        ("/%63hat", "chat"),
+    ],
+)
+def test_the_database_is_the_one_in_the_path_else_sessions(rest: str, database: str) -> None:
+    assert database_name(settings(f"{HOST}{rest}")) == database
+    assert database_name(settings(f"mongodb+srv://u:hush@cluster.example{rest}")) == database
+
+
+def test_a_database_that_is_set_comes_before_the_one_in_the_path() -> None:
+    assert database_name(settings(f"{HOST}/chat", mongo_database="other")) == "other"
+    assert database_name(settings(f"{HOST}/admin", mongo_database="other")) == "other"
+
+
+@pytest.mark.parametrize("path", ["my%20chat", "a/b", "chat.messages", "chat%00", "x" * 64, "é"])
+def test_a_database_that_cannot_be_used_is_refused_with_the_rule(path: str) -> None:
+    with pytest.raises(UnusableUrl, match="1 to 63 letters, digits, - or _") as refused:
+        database_in(f"{HOST}/{path}")
+
+    assert path not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["admin", "config", "local"])
+def test_a_database_of_mongodb_itself_is_refused(name: str) -> None:
+    with pytest.raises(UnusableUrl, match=f"is {name}, which is MongoDB's own; set SESSIONS_"):
+        database_in(f"{HOST}/{name}")
+
+
+def test_what_is_overridden_is_said_by_name_and_by_what_overrides_it() -> None:
+    options = "w=1&readPreference=secondary&maxPoolSize=7&socketTimeoutMS=1&appName=mine&tls=true"
+
+    said = overridden_by_settings(settings(f"{HOST}/?{options}"))
+
+    promise = "the promise of majority writes and reads"
+    assert said == [
+        f"SESSIONS_MONGO_URL: w, readPreference overridden by {promise}",
+        "SESSIONS_MONGO_URL: maxPoolSize overridden by SESSIONS_MONGO_MAX_POOL",
+        "SESSIONS_MONGO_URL: socketTimeoutMS overridden by SESSIONS_MONGO_TIMEOUT_S",
+        "SESSIONS_MONGO_URL: appName overridden by the service's own",
+    ]
+
+
+def test_every_option_of_the_service_is_one_it_can_say_is_overridden() -> None:
+    ours = driver.options(settings(HOST))
+    options = "&".join(f"{name.upper()}=another" for name in ours)
+
+    said = " ".join(overridden_by_settings(settings(f"{HOST}/?{options}")))
+
+    assert [name for name in ours if name.upper() not in said] == []
+
+
+def test_options_with_the_values_of_the_service_are_not_worth_a_word() -> None:
+    assert overridden_by_settings(settings(f"{HOST}/?{ATLAS}")) == []
+
+
+def test_a_database_in_the_path_that_is_not_used_is_said() -> None:
+    (said,) = overridden_by_settings(settings(f"{HOST}/chat", mongo_database="other"))
+
+    assert said == (
+        "SESSIONS_MONGO_URL: the database in its path overridden by SESSIONS_MONGO_DATABASE"
+    )
+    assert overridden_by_settings(settings(f"{HOST}/admin", mongo_database="other")) == []
+
+
+def test_only_what_is_overridden_is_taken_out_of_the_url() -> None:
+    url = f"{HOST}/chat?tls=true&W=1&authSource=admin;replicaSet=rs0&j=false&readConcernLevel=local"
+
+    assert without_overridden(url) == (
+        f"{HOST}/chat?tls=true&authSource=admin&replicaSet=rs0&j=false"
+    )
+
+
+@pytest.mark.parametrize("kind", REAL_KINDS)
+async def test_options_that_contradict_those_of_the_service_do_not_stop_it(kind: str) -> None:
+    async with connected(kind, f"mongodb://127.0.0.1:1/?{CONTRADICTING}") as connecting:
+        client: Any = connecting
+
+        assert client.read_preference == ReadPreference.PRIMARY
+        assert client.write_concern.document == {"w": "majority", "j": True}
+
+
+def test_a_pool_that_begins_above_its_end_is_refused_by_name() -> None:
+    with pytest.raises(UnusableUrl, match="minPoolSize is larger than SESSIONS_MONGO_MAX_POOL"):
+        usable(f"{HOST}/?minPoolSize=51", max_pool=50)
+
+
+@pytest.mark.parametrize("option", ["wtimeout=5", "maxPoolSize=many", "authMechanism=FOO"])
+def test_an_option_the_driver_does_not_take_is_named(option: str) -> None:
+    with pytest.raises(UnusableUrl, match=f"does not take: {option.partition('=')[0]}\\.$"):
+        usable(f"{HOST}/chat?tls=true&{option}", max_pool=50)
+
+
+def test_a_password_with_a_question_mark_is_not_taken_for_an_option() -> None:
+    with pytest.raises(UnusableUrl, match="percent-encode the password") as refused:
+        usable("mongodb://u:a?hush=1@h/chat", max_pool=50)
+
+    assert "hush" not in str(refused.value)
+
+
+def test_a_name_behind_srv_that_does_not_resolve_is_said_to_be_that() -> None:
+    with pytest.raises(UnusableUrl, match=r"the name behind mongodb\+srv:// does not resolve"):
+        usable("mongodb+srv://u:hush@no.such.host.invalid/", max_pool=50)
+
+
+async def test_a_password_with_a_slash_is_not_taken_for_a_database() -> None:
+    with pytest.raises(Exception, match="percent-encode the password") as refused:
+        async with running_database(settings("mongodb://u:a/hush@h/chat")):
+            pass
+
+    assert "hush" not in str(refused.value)
