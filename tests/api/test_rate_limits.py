@@ -190,7 +190,7 @@ async def test_shared_counts_are_in_the_database_of_the_path_with_its_sessions(
             mongo_url=url,
             jwt_secret=SECRET,
             rate_limit_store="mongodb",
-            native_requests_per_minute=LIMIT,
+            requests_per_minute={"native": LIMIT},
         )
         app = SessionService(settings)
         transport = httpx2.ASGITransport(app)
