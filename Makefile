@@ -23,15 +23,29 @@ check: $(VENV)/.dev ## Lint, format check, strict types
 
 # Tests marked no_cover ask for the same lines again and again: traced, they would take twice as long.
 .PHONY: cover
-cover: $(VENV)/.dev clients $(VENV)-sbom/.cyclonedx promtool ## All tests, with branch coverage and its bar
-	-@$(MAKE) --silent wrk
+cover: $(VENV)/.dev clients promtool chromium ## All tests but the nightly ones, with branch coverage and its bar
 	$(BIN)/coverage erase
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not alone' --cov --cov-report=
-	$(BIN)/pytest -m alone --cov --cov-append --cov-report=
-	$(BIN)/coverage report
+	@failed=; \
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not alone and not nightly' --cov --cov-report= \
+	  || failed="$$failed those that share the machine,"; \
+	$(BIN)/pytest -m 'alone and not nightly' --cov --cov-append --cov-report= \
+	  || failed="$$failed those that have it for themselves,"; \
+	$(BIN)/coverage report || failed="$$failed coverage,"; \
+	test -z "$$failed" || { echo "Failed:$${failed%,}."; exit 1; }
+
+# docs/testing.md says what is here and why.
+.PHONY: nightly
+nightly: $(VENV)/.dev $(VENV)-sbom/.cyclonedx wrk ## Tests of what changes rarely: a short benchmark, the bill of materials
+	$(BIN)/pytest -m nightly
+
+.PHONY: chromium
+chromium:
+	@command -v chromium > /dev/null || command -v google-chrome > /dev/null \
+	  || { [ "$$(id -u)" = 0 ] && { apt-get install -y -qq chromium || { apt-get update -qq && apt-get install -y -qq chromium; } ; } ; } > /dev/null 2>&1 \
+	  || echo "Chromium is missing: the page at /docs is not tested in a browser. On Debian: apt-get install chromium"
 
 .PHONY: clients
-clients: $(VENV)-clients/.julep ## Install the real clients that tests run, each in an environment of its own
+clients: $(VENV)-clients/.julep $(VENV)-clients/.browser ## Install the real clients that tests run, each in an environment of its own
 
 $(VENV)-clients/.%: locks/client-%.txt | $(VENV)/bin/pip
 	@$(PYTHON) -m venv --clear $(VENV)-clients/$*
@@ -88,6 +102,15 @@ chaos: $(VENV)/.dev ## Inject all faults, in an hour; FAULT=name for one, SEED=n
 soak: $(VENV)/.dev ## Load one service for MINUTES=60, and see whether it drifts
 	$(BIN)/python -m tests.faults.chaos --soak $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
+# Another version: change it here and in docs_page.py.
+SWAGGER_UI := 5.35.0
+.PHONY: swagger-ui
+swagger-ui: ## Fetch the files of the page at /docs from npm, without references to source maps
+	@folder=$$(mktemp -d) && cd $$folder && npm pack --silent swagger-ui-dist@$(SWAGGER_UI) > /dev/null \
+	  && tar xzf *.tgz && cd package && sed -i -E 's|^//# sourceMappingURL=.*||; s|/\*# sourceMappingURL=[^*]*\*/||' \
+	    swagger-ui-bundle.js swagger-ui.css && cp swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt \
+	    swagger-ui.css LICENSE NOTICE $(CURDIR)/service/api/openapi/swagger_ui/ && rm -r $$folder
+
 .PHONY: wrk
 wrk:
 	@command -v wrk > /dev/null \
@@ -119,6 +142,7 @@ lock: $(VENV)/.dev ## Resolve all locks anew, from pyproject.toml and bench/peer
 	$(call compile,policy,--group policy)
 	$(call compile,sbom,--group sbom)
 	$(call compile,client-julep,--group client-julep)
+	$(call compile,client-browser,--group client-browser)
 	$(call compile,peers,bench/peers.in)
 
 .PHONY: clean

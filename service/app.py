@@ -23,7 +23,6 @@ from service.api.kit.rate_limits import RateLimits
 from service.api.kit.router import Router, Routing
 from service.api.kit.sse import KEEP_ALIVE_S
 from service.api.kit.window_cache import EncodedWindows
-from service.api.openapi.docs_page import page
 from service.api.openapi.document import document
 from service.auth.configured import authenticator_for
 from service.auth.errors import ConfigurationError
@@ -149,7 +148,6 @@ class SessionService:
         keep_alive_s: float,
     ) -> Parts:
         settings = self.settings
-        described = document(self._dialects, limits)
         has_own_port = settings.metrics_port is not None
         return Parts(
             authenticator=authenticator_for(settings, when_asked=count_key_set),
@@ -159,8 +157,7 @@ class SessionService:
             max_body_bytes=settings.max_body_bytes,
             keep_alive_s=keep_alive_s,
             mounts={d.name: [mount or "/" for mount in d.mounts] for d in self._dialects},
-            openapi=orjson.dumps(described),
-            docs_page=page(described),
+            openapi=orjson.dumps(document(self._dialects, limits)),
             started_s=time.monotonic(),
         )
 

@@ -20,6 +20,7 @@ def refusal_view(refusal: Refusal) -> dict[str, Any]:
 def dialect_of(*endpoints: Endpoint, name: str = "throwaway") -> Dialect:
     return Dialect(
         name=name,
+        about="A dialect of the tests.",
         endpoints=endpoints,
         render_error=render,
         refusal=refusal_view,

@@ -11,10 +11,10 @@ from typing_extensions import TypedDict
 import service
 from service.api.kit.dialect import Dialect, Refusal
 from service.api.kit.dispatch import NOT_FOUND
-from service.api.kit.endpoint import Endpoints
+from service.api.kit.endpoint import Endpoints, Handler
 from service.api.kit.errors import headers_of, status_of
 from service.api.kit.parts import parts
-from service.api.openapi.docs_page import HEADERS
+from service.api.openapi.docs_page import FILE_HEADERS, FILES, HEADERS, PAGE, content_of
 from service.domain.errors import DomainError
 from service.observability.metrics import CONTENT_TYPE
 
@@ -134,8 +134,20 @@ async def openapi(request: Request) -> Response:
 
 
 @ops("GET", "/docs", "Show this document as a page.", media_type="text/html", open=True)
-async def docs(request: Request) -> Response:
-    return HTMLResponse(parts(request).docs_page, headers=HEADERS)
+async def docs(_: Request) -> Response:
+    return HTMLResponse(PAGE, headers=HEADERS)
+
+
+def _file(name: str) -> Handler:
+    async def show(_: Request) -> Response:
+        return Response(content_of(name), media_type=FILES[name], headers=FILE_HEADERS)
+
+    return show
+
+
+for file in FILES:
+    row = ops("GET", f"/docs/{file}", "Return a file of the page.", open=True, listed=False)
+    row(_file(file))
 
 
 def render(error: DomainError) -> Response:
@@ -156,6 +168,7 @@ def _reply(
 
 DIALECT = Dialect(
     name="ops",
+    about="Health, metrics and this description; no token is needed.",
     endpoints=ops.rows,
     render_error=render,
     refusal=refusal_view,

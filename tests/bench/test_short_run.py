@@ -20,6 +20,7 @@ from service.devdb.embedded import EmbeddedMongo
 
 pytestmark = [
     pytest.mark.alone,
+    pytest.mark.nightly,
     pytest.mark.skipif(
         shutil.which("wrk") is None,
         reason="The load generator wrk is missing; make bench installs it.",

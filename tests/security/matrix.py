@@ -116,6 +116,9 @@ OPS = {
     "GET /metrics": Row(OPEN),
     "GET /openapi.json": Row(OPEN),
     "GET /docs": Row(OPEN),
+    "GET /docs/swagger-ui.css": Row(OPEN),
+    "GET /docs/swagger-ui-bundle.js": Row(OPEN),
+    "GET /docs/start.js": Row(OPEN),
 }
 
 

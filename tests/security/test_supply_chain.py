@@ -81,6 +81,7 @@ def test_nothing_is_installed_from_a_lock_without_its_hashes(file: str) -> None:
     assert [line for line in installs if "--require-hashes" not in line] == []
 
 
+@pytest.mark.nightly
 def test_the_bill_of_materials_lists_what_the_image_installs() -> None:
     subprocess.run(["make", "--silent", "sbom"], cwd=ROOT, check=True)
     bill = json.loads((ROOT / "sbom.cdx.json").read_text())

@@ -29,14 +29,15 @@ def detail_view(refusal: Refusal) -> dict[str, Any]:
 class Dialect:
     """A dialect is this value, in a folder of its own, and one line in `dialects.ALL`.
 
-    Each endpoint is served below each of the `mounts`. `render_error` makes the response to an
-    error of the domain, `refusal` the JSON body of what is refused before an endpoint.
-    `failure` is the type of both bodies, but for the statuses in `failures`. Input that breaks a
-    rule gets `invalid_status`. `requests_per_minute` is the rate limit where no setting gives
-    one; None is no limit.
+    `about` says in a sentence whom it is for. Each endpoint is served below each of the `mounts`.
+    `render_error` makes the response to an error of the domain, `refusal` the JSON body of what is
+    refused before an endpoint. `failure` is the type of both bodies, but for the statuses in
+    `failures`. Input that breaks a rule gets `invalid_status`. `requests_per_minute` is the rate
+    limit where no setting gives one; None is no limit.
     """
 
     name: str
+    about: str
     endpoints: tuple[Endpoint, ...]
     render_error: Render
     refusal: Callable[[Refusal], dict[str, Any]]

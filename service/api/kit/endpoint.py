@@ -40,7 +40,8 @@ class Endpoint:
 
     An endpoint that is `open` needs no token and has no rate limit. One that `takes_long` waits
     for a model, sends a whole session or deletes many: the adaptive limit leaves it out. One
-    that is `always_answered` is served even by an overloaded process.
+    that is `always_answered` is served even by an overloaded process. One that is not `listed` is
+    left out of the OpenAPI document.
     """
 
     method: str
@@ -60,6 +61,7 @@ class Endpoint:
     open: bool = False
     takes_long: bool = False
     always_answered: bool = False
+    listed: bool = True
 
     @property
     def models(self) -> list[type[BaseModel]]:
@@ -83,6 +85,7 @@ class Row(TypedDict, total=False):
     open: bool
     takes_long: bool
     always_answered: bool
+    listed: bool
 
 
 class Endpoints:

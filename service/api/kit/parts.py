@@ -35,7 +35,6 @@ class Parts:
     keep_alive_s: float
     mounts: dict[str, list[str]]
     openapi: bytes
-    docs_page: str
     started_s: float
 
 

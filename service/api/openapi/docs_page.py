@@ -1,38 +1,56 @@
-"""The page at `/docs`: the OpenAPI document to read. No scripts, and nothing from elsewhere."""
+"""The page at `/docs`: the OpenAPI document to read and to try, by Swagger UI.
 
-import json
-from base64 import b64encode
-from hashlib import sha256
-from html import escape
-from typing import Any
+Its files come with the service, so that the page needs no other host. They are those of
+`swagger-ui-dist` on npm (Apache-2.0), without the references to source maps; `make swagger-ui`
+fetches another version.
+"""
 
-STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "code,pre{font-size:.9em}pre{overflow:auto}summary{cursor:pointer}"
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from service import __version__
+
+SWAGGER_UI_VERSION = "5.35.0"
+FOLDER = Path(__file__).with_name("swagger_ui")
+# The files of the page and their types, by their names in the folder and in URLs.
+FILES: Mapping[str, str] = MappingProxyType(
+    {
+        "swagger-ui.css": "text/css",
+        "swagger-ui-bundle.js": "text/javascript",
+        "start.js": "text/javascript",
+    }
 )
-STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
-HEADERS = {"Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'"}
+# Swagger UI sets the style of elements and draws its icons from data: URLs.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+# The version in their URLs changes with the files.
+FILE_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
+_VERSION = f"{__version__}-{SWAGGER_UI_VERSION}"
+
+PAGE = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Session service {__version__}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css?v={_VERSION}">
+</head>
+<body>
+<div id="page"></div>
+<script src="/docs/swagger-ui-bundle.js?v={_VERSION}"></script>
+<script src="/docs/start.js?v={_VERSION}"></script>
+</body>
+</html>
+"""
 
 
-def page(document: dict[str, Any]) -> str:
-    title = escape(f"{document['info']['title']} {document['info']['version']}")
-    operations = (
-        (path, method, operation)
-        for path, by_method in document["paths"].items()
-        for method, operation in by_method.items()
-    )
-    sections = (_details(f"{m.upper()} {path}", o["summary"], o) for path, m, o in operations)
-    schemas = (
-        _details(name, "", schema) for name, schema in document["components"]["schemas"].items()
-    )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f'<style>{STYLE}</style><h1>{title}</h1><p><a href="openapi.json">openapi.json</a></p>'
-        f"{''.join(sections)}<h2>Schemas</h2>{''.join(schemas)}</html>"
-    )
-
-
-def _details(name: str, summary: str, content: dict[str, Any]) -> str:
-    shown = escape(json.dumps(content, indent=2, ensure_ascii=False))
-    heading = f"<code>{escape(name)}</code> {escape(summary)}"
-    return f"<details><summary>{heading}</summary><pre>{shown}</pre></details>"
+@cache
+def content_of(name: str) -> bytes:
+    """Return a file of the page."""
+    return (FOLDER / name).read_bytes()

@@ -19,6 +19,16 @@ IN_PATH: dict[str | None, Schema] = {
 }
 
 
+ABOUT = """\
+Try it here: paste a token (`session-service token --user ada` prints one) under **Authorize**,
+open an endpoint, and press **Execute**.
+
+The dialects are different ways to speak to the same sessions. A path works with and without a
+slash at its end. Every response names its request in `X-Request-Id`; a 5xx says in `Outcome`
+whether nothing was changed (`unchanged`) or the change may have been made (`unknown`).
+"""
+
+
 class Operation(NamedTuple):
     route: Route
     endpoint: Endpoint
@@ -45,7 +55,13 @@ def document(dialects: Collection[Dialect], limited: Collection[str]) -> dict[st
     components = {name: s for part in schemas.values() for name, s in part.components.items()}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Session service", "version": service.__version__},
+        "info": {
+            "title": "Session service",
+            "version": service.__version__,
+            "summary": "The service in which AI chat products keep their conversations.",
+            "description": ABOUT,
+        },
+        "tags": [{"name": dialect.name, "description": dialect.about} for dialect in dialects],
         "paths": paths,
         "components": {
             "schemas": components | JSON_COMPONENTS,
@@ -61,7 +77,7 @@ def document(dialects: Collection[Dialect], limited: Collection[str]) -> dict[st
 def _operations(routes: Iterable[Route]) -> Iterator[Operation]:
     for route in routes:
         for method, endpoint in route.endpoints.items():
-            if method == endpoint.method:
+            if method == endpoint.method and endpoint.listed:
                 yield Operation(route, endpoint)
 
 

@@ -12,6 +12,7 @@ from service.api.kit.dialect import Dialect, detail_view
 
 DIALECT = Dialect(
     name="julep",
+    about="Sessions, histories, tools and chat as Julep v0.3 has them; its client works unchanged.",
     mounts=("/sessions",),
     endpoints=julep.rows + julep_chat.rows,
     render_error=render,

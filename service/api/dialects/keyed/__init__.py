@@ -10,6 +10,7 @@ from service.api.kit.dialect import Dialect, detail_view
 
 DIALECT = Dialect(
     name="keyed",
+    about="Sessions named by keys of the client's choice, with chat.",
     mounts=("/api/v1",),
     endpoints=keyed.rows,
     render_error=render,

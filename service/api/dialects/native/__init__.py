@@ -6,6 +6,7 @@ from service.api.kit.dialect import Dialect
 
 DIALECT = Dialect(
     name="native",
+    about="The service's own API: sessions, messages, lists by user and by agent, chat.",
     mounts=("", "/sessions"),
     endpoints=native.rows,
     render_error=render("Request failed."),

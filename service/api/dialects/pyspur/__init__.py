@@ -6,6 +6,7 @@ from service.api.kit.dialect import Dialect, detail_view
 
 DIALECT = Dialect(
     name="pyspur",
+    about="Sessions and users as PySpur has them.",
     mounts=("", "/api"),
     endpoints=pyspur.rows,
     render_error=render("query"),
