@@ -20,6 +20,7 @@ check: $(VENV)/.dev ## Lint, format check, strict types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.english
 
 # Tests marked no_cover ask for the same lines again and again: traced, they would take twice as long.
 .PHONY: cover
@@ -66,6 +67,10 @@ promtool: ## Fetch the checker of the alert rules, unless it is here
 format: $(VENV)/.dev ## Format the code and apply the safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+.PHONY: settings
+settings: $(VENV)/.dev ## Write docs/settings.md and config/.env.example from the settings
+	$(BIN)/python -m config.reference
 
 .PHONY: policy
 policy: $(VENV)-policy/.checkov ## Policy checks of manifests, Dockerfile and compose, in an environment of their own

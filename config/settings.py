@@ -1,6 +1,6 @@
 """Every setting of the service, read once from the environment (prefix `SESSIONS_`).
 
-README lists them in one table, `.env.example` with their defaults; tests keep both complete.
+`docs/settings.md` and `.env.example` are made from this file by `make settings`.
 """
 
 import os
@@ -62,35 +62,38 @@ class Settings(BaseSettings):
         1,
         ge=0,
         le=60,
-        description="Time after the signal to stop in which requests are still taken, because "
-        "balancers learn late of it. Each answer then closes its connection.",
+        description="How long requests are still accepted after the signal to stop, because "
+        "load balancers learn of it late. Each response then closes its connection.",
     )
     shutdown_timeout_s: int = Field(
-        20, ge=1, le=600, description="Time behind that for requests under way to end."
+        20, ge=1, le=600, description="How long in-flight requests get to finish after the drain."
     )
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="Largest request body; larger ones get 413."
     )
     max_header_bytes: int = Field(
-        64 * 1024, ge=1024, description="Largest head of a request; larger ones get 431."
+        64 * 1024, ge=1024, description="Largest size of all headers of a request; more get 431."
     )
     max_header_lines: int = Field(
         100, ge=10, description="Most header lines of a request; more get 431."
     )
     header_timeout_s: float = Field(
-        10, gt=0, le=600, description="Time for the head of a request to arrive."
+        10, gt=0, le=600, description="How long the headers of a request may take to arrive."
     )
     body_timeout_s: float = Field(
-        30, gt=0, le=600, description="Time for the body of a request to arrive."
+        30, gt=0, le=600, description="How long the body of a request may take to arrive."
     )
     send_timeout_s: float = Field(
-        30, gt=0, le=600, description="Time in which a client must take something of its answer."
+        30,
+        gt=0,
+        le=600,
+        description="How long a client may read nothing of its response.",
     )
     max_connections: int = Field(
         5000, ge=1, description="Most open connections of one process; more get 503."
     )
     max_requests_in_flight: int = Field(
-        1000, ge=1, description="Most requests that one process answers at a time; more get 503."
+        1000, ge=1, description="Most requests that one process serves at a time; more get 503."
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -207,12 +210,12 @@ class Settings(BaseSettings):
     llm_api_key_file: Path | None = Field(
         None, description="File that holds `SESSIONS_LLM_API_KEY`, instead of it."
     )
-    llm_model: str | None = Field(None, description="Model that answers where a chat names none.")
+    llm_model: str | None = Field(None, description="Model to use where a chat names none.")
     llm_timeout_s: float = Field(
         60, gt=0, le=600, description="Deadline of one model call, retries and stream included."
     )
     llm_max_retries: int = Field(
-        2, ge=0, le=10, description="Most retries of a model call that came to nothing."
+        2, ge=0, le=10, description="Most retries of a model call that failed without a response."
     )
     llm_max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens",
@@ -221,8 +224,8 @@ class Settings(BaseSettings):
     )
     text_search: bool = Field(
         default=False,
-        description="Index messages by their words, so that chats find earlier ones. "
-        "Makes appends dearer.",
+        description="Keep a full-text index so that chats can recall earlier messages. "
+        "Makes appends more expensive.",
     )
 
     @classmethod

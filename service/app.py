@@ -32,6 +32,7 @@ from service.domain.keys import Keys
 from service.domain.ports import ChatModel
 from service.domain.sessions import Sessions
 from service.domain.users import Users
+from service.edge.compression import Compression
 from service.edge.cors import cross_origin
 from service.edge.draining import LastResponses
 from service.edge.headers import StandardHeaders
@@ -135,6 +136,7 @@ class SessionService:
                 Middleware(Measured),
                 *self._observer.middleware,
                 *cross_origin(self.settings.cors_origins),
+                Middleware(Compression),
                 Middleware(InFlightCap, in_flight=in_flight, router=self.router),
             ],
             exception_handlers={Exception: dispatch.unexpected},

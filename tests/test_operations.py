@@ -54,7 +54,7 @@ def test_a_service_that_is_well_says_so(outputs: dict[str, str]) -> None:
 
 
 def test_indexes_are_made_and_checked(outputs: dict[str, str]) -> None:
-    there = "All indexes are there."
+    there = "All indexes exist."
 
     assert printed_by(outputs, "indexes --check") == [f"{there}\n{there}"]
     assert printed_by(outputs, "SESSIONS_TEXT_SEARCH") == [there]

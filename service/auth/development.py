@@ -28,7 +28,7 @@ def with_key(settings: Settings) -> Settings:
         return settings
     if settings.mongo_url is not None:
         raise ConfigurationError(
-            KEY_VARIABLES, "set one of them: beside SESSIONS_MONGO_URL there is no default key."
+            KEY_VARIABLES, "set one of them: with SESSIONS_MONGO_URL there is no default key."
         )
     secret = SecretStr(development_secret(settings.data_dir))
     return settings.model_copy(update={"jwt_secret": secret})

@@ -158,11 +158,11 @@ async def _download(url: httpx2.URL, tls: SSLContext) -> bytes:
         client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
     ):
         if response.status_code != httpx2.codes.OK:
-            raise ValueError("the answer is not 200")
+            raise ValueError("the response is not 200")
         body = bytearray()
         # Raw, so that a small compressed answer cannot become a large one.
         async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > MAX_BYTES:
-                raise ValueError("the answer is too large")
+                raise ValueError("the response is too large")
     return bytes(body)

@@ -97,8 +97,8 @@ def serve(workers: int) -> None:
 
 
 @main.command()
-@click.option("--user", required=True, help="Whom the token names.")
-@click.option("--scope", "scopes", multiple=True, help="What it may do besides; repeatable.")
+@click.option("--user", required=True, help="User the token is for (`sub`).")
+@click.option("--scope", "scopes", multiple=True, help="Extra scope; may be repeated.")
 @click.option("--lifetime", "lifetime_s", callback=_seconds, default="1d", show_default=True)
 def token(user: str, scopes: tuple[str, ...], lifetime_s: int) -> None:
     """Print a token for a user. Lifetimes are seconds, or like 30m, 1h, 7d."""
@@ -112,7 +112,7 @@ def indexes(*, check: bool) -> None:
     missing = _run_quietly(_missing_indexes(_operators_settings(), create=not check))
     if missing:
         raise click.ClickException("\n  ".join(["These indexes are missing:", *missing]))
-    click.echo("All indexes are there.")
+    click.echo("All indexes exist.")
 
 
 @main.command(name="import")

@@ -92,7 +92,7 @@ class SessionIdTaken(DomainError):
     code = "session_id_taken"
 
     def __init__(self, session_id: UUID) -> None:
-        super().__init__(f"There already is a session {session_id}.")
+        super().__init__(f"A session {session_id} already exists.")
 
 
 class IdempotencyKeyReused(DomainError):
@@ -111,7 +111,7 @@ class StoreUnavailable(DomainError):
     code = "store_unavailable"
     retry_after_s = 2
 
-    def __init__(self, problem: str = "The database is away; nothing was changed.") -> None:
+    def __init__(self, problem: str = "The database is unavailable; nothing was changed.") -> None:
         super().__init__(f"{problem} Try again in {self.retry_after_s} seconds.")
 
 
@@ -134,8 +134,8 @@ class OutcomeUnknown(StoreUnavailable):
     def __init__(self) -> None:
         super().__init__(
             "The database stopped answering; the change may or may not have been made. "
-            "An append repeated with the same Idempotency-Key is made at most once; before "
-            "anything else is repeated, look whether it was made."
+            "An append repeated with the same Idempotency-Key is made at most once. Before "
+            "repeating any other request, check whether the change was applied."
         )
 
 
@@ -148,8 +148,8 @@ class ServiceStopping(DomainError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This process of the service is stopping and was not done in time. Send it again: with "
-            "the same Idempotency-Key it goes on where it was, and nothing is stored twice.",
+            "This process of the service is stopping and did not finish in time. Send the request "
+            "again: with the same Idempotency-Key it continues, and nothing is stored twice.",
         )
 
 

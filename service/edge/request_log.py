@@ -52,4 +52,4 @@ def _log(scope: Scope, status: int, duration_s: float) -> None:
             "status": status,
             "duration_ms": round(duration_s * 1000, 3),
         }
-        logger.log(level, "request answered", extra=fields)
+        logger.log(level, "request served", extra=fields)

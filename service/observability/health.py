@@ -70,7 +70,7 @@ class Readiness:
         except (TimeoutError, StoreUnavailable):
             if self._failing_since_s is None:
                 why = "".join(f": {detail}" for detail in self.details())
-                logger.warning("the database does not answer a ping%s", why)
+                logger.warning("the database did not respond to a ping%s", why)
                 self._failing_since_s = began_s
         else:
             self._failing_since_s = None

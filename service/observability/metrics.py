@@ -32,7 +32,7 @@ HTTP_REQUESTS = Counter(
 )
 HTTP_DURATION_S = Histogram(
     "sessions_http_request_duration_seconds",
-    "Time from a request to the end of its answer.",
+    "Time from a request to the end of its response.",
     ["method", "route", "dialect"],
     buckets=LATENCIES_S,
 )
@@ -97,7 +97,7 @@ LAST_SWEEP_S = Gauge(
 )
 TASKS = Gauge(
     "sessions_tasks",
-    "Tasks of the event loop: more and more are a leak.",
+    "Running asyncio tasks; steady growth indicates a leak.",
     multiprocess_mode="livesum",
 )
 READY = Gauge(

@@ -1,9 +1,10 @@
 """Why a MongoDB cannot be used, in the words of its settings; never with a user or password."""
 
+import asyncio
 import errno
 from typing import NamedTuple
 
-from pymongo import AsyncMongoClient
+from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, OperationFailure, ProtocolError, PyMongoError
 from pymongo.server_type import SERVER_TYPE
 from pymongo.topology_description import TopologyDescription
@@ -50,7 +51,7 @@ CLOSED = (
 )
 NOBODY = "Nothing listens at a host and port in SESSIONS_MONGO_URL"
 NOT_MONGODB = "What listens at a host and port in SESSIONS_MONGO_URL is no MongoDB"
-SILENT = "A host in SESSIONS_MONGO_URL does not answer"
+SILENT = "A host in SESSIONS_MONGO_URL does not respond"
 
 # The driver keeps the text of what the system said, not its class. Of two parts the first counts.
 REASONS = {
@@ -94,9 +95,13 @@ async def first_look(mongo_url: str, database: str) -> FirstLook:
     Raises:
         UnusableUrl: the URL contradicts itself, or names a file that cannot be read.
     """
-    client = _client(mongo_url)
-    async with client:
-        trouble = await _trouble_of(client, database, has_user=has_user(mongo_url))
+    # In a thread: where a connection fails, the driver's async client leaves its socket open.
+    return await asyncio.to_thread(_look, mongo_url, database)
+
+
+def _look(mongo_url: str, database: str) -> FirstLook:
+    with _client(mongo_url) as client:
+        trouble = _trouble_of(client, database, has_user=has_user(mongo_url))
         return FirstLook(trouble, _is_standalone(client.topology_description))
 
 
@@ -118,9 +123,9 @@ def refusal(error: OperationFailure) -> Trouble:
     return Trouble(reasons.get(error.code or 0, f"{REFUSED} (code {error.code})"))
 
 
-def _client(mongo_url: str) -> AsyncMongoClient[Document]:
+def _client(mongo_url: str) -> MongoClient[Document]:
     try:
-        return AsyncMongoClient(
+        return MongoClient(
             without_overridden(mongo_url),
             appName="session-service",
             timeoutMS=LOOK_MS,
@@ -135,11 +140,9 @@ def _client(mongo_url: str) -> AsyncMongoClient[Document]:
         raise UnusableUrl("its options contradict each other") from None
 
 
-async def _trouble_of(
-    client: AsyncMongoClient[Document], database: str, *, has_user: bool
-) -> Trouble | None:
+def _trouble_of(client: MongoClient[Document], database: str, *, has_user: bool) -> Trouble | None:
     try:
-        await client[database].command("listCollections", nameOnly=True, authorizedCollections=True)
+        client[database].command("listCollections", nameOnly=True, authorizedCollections=True)
     except OperationFailure as error:
         if error.code == UNAUTHORIZED:
             return Trouble(NO_RIGHT_IN.format(database) if has_user else NO_LOGIN)

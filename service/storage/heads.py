@@ -105,7 +105,7 @@ class Heads:
             replaced = await self._replace(head, changed, cleared=cleared)
             if replaced is not None:
                 return documents.from_head(replaced), cleared
-        raise StoreUnavailable("Too many changes are made to this session at once.")
+        raise StoreUnavailable("Too many changes to this session at the same time.")
 
     async def _replace(self, head: Document, changed: Session, *, cleared: bool) -> Document | None:
         with changing():

@@ -54,7 +54,7 @@ INDEXES = [
         SESSIONS,
         KEY_INDEX,
         [("user_id", 1), ("key", 1)],
-        "A key names one session of its owner, also when two processes create it at once.",
+        "A key names one session of its owner, also when two processes create it at the same time.",
         {"unique": True, "partialFilterExpression": {"key": {"$exists": True}}},
     ),
     Index(
@@ -75,7 +75,7 @@ INDEXES = [
         HISTORY,
         "session_client_key",
         [("_id.s", 1), ("client_key", 1)],
-        "An idempotency key stores its message at most once, whoever races.",
+        "An idempotency key stores its message at most once, in any race.",
         {"unique": True, "partialFilterExpression": {"client_key": {"$exists": True}}},
     ),
 ]
@@ -84,7 +84,7 @@ TEXT_INDEX = Index(
     HISTORY,
     "session_text",
     [("_id.s", 1), ("content", "text")],
-    "Chats find earlier messages of their session by words. Only where the setting asks for it.",
+    "Chats find earlier messages of their session by words. Only if the setting is on.",
     # Conversations have many languages: no stems, no stop words.
     {"default_language": "none"},
 )

@@ -123,7 +123,7 @@ def _name(pair: str) -> str:
 
 def _why(mongo_url: str, error: Exception) -> str:
     if mongo_url.startswith(SRV_SCHEME) and "DNS" in str(error):
-        return "the name behind mongodb+srv:// does not resolve"
+        return "the name after mongodb+srv:// does not resolve"
     before = mongo_url.partition("?")[0].replace(SRV_SCHEME, SCHEME, 1)
     wrong = [_name(pair) for pair in _pairs(mongo_url) if not _is_read(f"{SCHEME}h/?{pair}")]
     # Otherwise what looks like an option may be the end of a password.

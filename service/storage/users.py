@@ -37,7 +37,7 @@ class MongoUserStore:
             with changing(), suppress(DuplicateKeyError):
                 await self._users.insert_one(_to_profile(user))
                 return user
-        raise StoreUnavailable("Too many changes are made to this user at once.")
+        raise StoreUnavailable("Too many changes to this user at the same time.")
 
     async def get(self, reach: Reach, user_id: str) -> User:
         wanted = _profile_of(user_id, reach)

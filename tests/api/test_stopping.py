@@ -105,5 +105,5 @@ async def test_a_stream_that_cannot_end_in_time_gets_a_last_event_that_says_how_
 
     *_, last = text.strip().split("\n\n")
     assert last.startswith("event: error\n")
-    assert "Send it again: with the same Idempotency-Key it goes on where it was" in last
+    assert "Send the request again: with the same Idempotency-Key it continues" in last
     assert took_s < DRAIN_S + SHUTDOWN_S + 2

@@ -220,7 +220,7 @@ def test_another_conversation_under_the_same_name_fails_and_changes_nothing(
     done = run("import", "-", "--user", "alice", typed=json.dumps(other).encode())
 
     assert done.exit_code == 1
-    assert done.stderr.startswith("line 1: messages.1: is there already with other content")
+    assert done.stderr.startswith("line 1: messages.1: already exists with different content")
     assert run("export").stdout == once
 
 
@@ -235,7 +235,7 @@ def test_a_session_of_someone_else_is_not_changed(
     done = run("import", "-", typed=json.dumps(foreign).encode())
 
     assert done.exit_code == 1
-    assert done.stderr.startswith(f"line 1: {field}: the session is there already")
+    assert done.stderr.startswith(f"line 1: {field}: a session with this id already exists")
     assert run.exported() == [EVERYTHING]
 
 

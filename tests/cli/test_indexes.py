@@ -22,5 +22,5 @@ def test_created_indexes_are_there(run: Commands) -> None:
 
     checked = run("indexes", "--check")
 
-    assert (created.exit_code, created.stdout) == (0, "All indexes are there.\n")
-    assert (checked.exit_code, checked.stdout) == (0, "All indexes are there.\n")
+    assert (created.exit_code, created.stdout) == (0, "All indexes exist.\n")
+    assert (checked.exit_code, checked.stdout) == (0, "All indexes exist.\n")

@@ -69,7 +69,7 @@ def test_a_profile_with_other_metadata_fails_and_changes_nothing(run: Commands) 
     done = run("import", "-", typed=typed(with_metadata({"name": "Mallory"}), BOB))
 
     assert done.exit_code == 1
-    assert done.stderr.startswith("line 1: metadata: the profile is there already")
+    assert done.stderr.startswith("line 1: metadata: a profile for this user already exists")
     assert "1 failed" in done.stderr
     assert run.exported() == LINES
 

@@ -174,7 +174,7 @@ def test_a_taken_port_is_named() -> None:
         ({"SESSIONS_HOST": "no.such.host.invalid"}, "Cannot listen on no.such.host.invalid"),
         ({"SESSIONS_DELETE_GRACE_S": "1"}, "SESSIONS_DELETE_GRACE_S must be at least"),
         ({"SESSIONS_JWT_SECRET": SECRET, "SESSIONS_JWKS_URL": "https://h"}, "Set only one of"),
-        ({"SESSIONS_MONGO_URL": "mongodb://h"}, "set one of them: beside SESSIONS_MONGO_URL"),
+        ({"SESSIONS_MONGO_URL": "mongodb://h"}, "set one of them: with SESSIONS_MONGO_URL"),
         ({"SESSIONS_JWT_SECRET": "short"}, "SESSIONS_JWT_SECRET: must be 32 bytes or longer"),
         ({"SESSIONS_JWT_SECRET_FILE": "/not/there"}, "SESSIONS_JWT_SECRET_FILE: cannot read"),
         ({"SESSIONS_JWT_AUDIENCES": "us"}, "SESSIONS_JWT_AUDIENCES is no setting; did you mean"),

@@ -99,7 +99,7 @@ def test_a_token_no_service_would_accept_is_not_made(arguments: list[str], probl
         ({"SESSIONS_JWKS_URL": "https://issuer.example/keys"}, "SESSIONS_JWT_SECRET: is not set"),
         ({"SESSIONS_JWT_PUBLIC_KEY_FILE": "key.pem"}, "SESSIONS_JWT_SECRET: is not set"),
         ({"SESSIONS_JWT_SECRET": "short"}, "SESSIONS_JWT_SECRET: must be 32 bytes or longer"),
-        ({"SESSIONS_MONGO_URL": "mongodb://h"}, "beside SESSIONS_MONGO_URL there is no default"),
+        ({"SESSIONS_MONGO_URL": "mongodb://h"}, "with SESSIONS_MONGO_URL there is no default"),
         (
             {"SESSIONS_JWT_SECRET": SECRET, "SESSIONS_JWT_USER_CLAIM": "email"},
             "SESSIONS_JWT_USER_CLAIM: tokens that are made here",

@@ -37,7 +37,7 @@ def assert_standard(headers: httpx2.Headers) -> None:
 
 @pytest.mark.no_cover
 @pytest.mark.parametrize("who", ["owner", "nobody"])
-@pytest.mark.parametrize("endpoint", MATRIX)
+@pytest.mark.parametrize("endpoint", [e for e in MATRIX if not e.startswith("GET /docs/")])
 async def test_every_answer_has_the_standard_headers(world: World, endpoint: str, who: str) -> None:
     answer = await world.ask(who, endpoint, MATRIX[endpoint])
 

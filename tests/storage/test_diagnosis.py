@@ -113,7 +113,7 @@ async def test_a_host_that_takes_connections_and_says_nothing_does_not_answer() 
         found = await looked(f"mongodb://127.0.0.1:{port}/")
 
     assert str(found.trouble) == (
-        f"A host in SESSIONS_MONGO_URL does not answer (127.0.0.1:{port})"
+        f"A host in SESSIONS_MONGO_URL does not respond (127.0.0.1:{port})"
     )
 
 

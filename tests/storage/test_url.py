@@ -131,7 +131,7 @@ def test_a_password_with_a_question_mark_is_not_taken_for_an_option() -> None:
 
 
 def test_a_name_behind_srv_that_does_not_resolve_is_said_to_be_that() -> None:
-    with pytest.raises(UnusableUrl, match=r"the name behind mongodb\+srv:// does not resolve"):
+    with pytest.raises(UnusableUrl, match=r"the name after mongodb\+srv:// does not resolve"):
         usable("mongodb+srv://u:hush@no.such.host.invalid/", max_pool=50)
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from service import __version__
+import service
 
 SWAGGER_UI_VERSION = "5.35.0"
 FOLDER = Path(__file__).with_name("swagger_ui")
@@ -29,15 +29,18 @@ HEADERS = {
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 # The version in their URLs changes with the files.
-FILE_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
-_VERSION = f"{__version__}-{SWAGGER_UI_VERSION}"
+FILE_HEADERS = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Vary": "Accept-Encoding",
+}
+_VERSION = f"{service.__version__}-{SWAGGER_UI_VERSION}"
 
 PAGE = f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Session service {__version__}</title>
+<title>Session service {service.__version__}</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/swagger-ui.css?v={_VERSION}">
 </head>

@@ -76,7 +76,7 @@ async def _summary(turn: Turn, older: Sequence[Message], share: int) -> str:
     completion = await turn.model.complete(prompt, settings)
     text = text_of(completion.message.content).strip()
     if not text:
-        raise ModelFailed("answered without a summary")
+        raise ModelFailed("responded without a summary")
     return text
 
 

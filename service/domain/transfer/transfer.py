@@ -50,7 +50,9 @@ class Transfer:
         """
         found = await self._users.get_or_create(profile)
         if found.metadata != profile.metadata:
-            raise InvalidInput("metadata", "the profile is there already, with others.")
+            raise InvalidInput(
+                "metadata", "a profile for this user already exists with different metadata."
+            )
         return found is profile
 
     def sessions(self, of: Selection) -> AsyncIterator[Session]:
@@ -114,7 +116,9 @@ class Transfer:
             found = await self._store.find_by_key(wanted.user_id, wanted.key or "")
         for field in ("user_id", "agent_id"):
             if found is not None and getattr(found, field) != getattr(wanted, field):
-                raise InvalidInput(field, "the session is there already, with another one.")
+                raise InvalidInput(
+                    field, f"a session with this id already exists with a different {field}."
+                )
         return found
 
     async def _get(self, session_id: UUID) -> Session | None:
@@ -158,5 +162,5 @@ def _require_same(stored: Message, given: Message, place: int) -> None:
     fields = NewMessage.model_fields.keys() - {"client_key"}
     if any(getattr(stored, field) != getattr(given, field) for field in fields):
         raise InvalidInput(
-            f"messages.{place - 1}", "is there already with other content; nothing was changed."
+            f"messages.{place - 1}", "already exists with different content; nothing was changed."
         )

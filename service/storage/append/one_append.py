@@ -117,7 +117,7 @@ class OneAppend:
                 self.accept(numbered[: await self._entries.insert_all(entries)])
             if self.is_stored and await self._move_head():
                 return self.messages
-        raise StoreUnavailable("Too many writers append to this session at once.")
+        raise StoreUnavailable("Too many clients are appending to this session at the same time.")
 
     @property
     def _pending(self) -> list[int]:
