@@ -20,7 +20,7 @@ from service.devdb.mongod import (
     Mongod,
     find_mongod,
 )
-from service.devdb.tcp_ports import HOST, PORTS, free_port, is_free
+from service.devdb.tcp_ports import HOST, PORTS, free_port, reserve
 
 __all__ = ["EmbeddedMongo", "EmbeddedMongoError", "running_url"]
 
@@ -254,7 +254,7 @@ async def _port(preferred: int | None) -> int:
         return free_port()
     # A mongod that is stopping leaves its folder a moment before it leaves its port.
     for _ in range(round(LEAVING_S / LOCK_POLL_S)):
-        if is_free(preferred):
+        if reserve(preferred):
             return preferred
         await asyncio.sleep(LOCK_POLL_S)
     return free_port()

@@ -92,5 +92,19 @@ async def test_a_key_that_is_not_found_for_its_slash_is_named(alice: Api) -> Non
         assert answer.json() == {"detail": "Session not found: its key would end in a slash"}
 
 
+async def test_a_key_that_ends_in_export_and_a_slash_is_that_key(alice: Api) -> None:
+    for key in ("a", "a/export", "a/export/"):
+        await alice.create(key=key)
+
+    exported = await alice.get("/api/v1/sessions/a/export/")
+    deleted = await alice.ask("DELETE", "/api/v1/sessions/a/export/")
+    then = await alice.get("/api/v1/sessions/a/export/")
+
+    assert exported.json()["key"] == "a/export/"
+    assert deleted.json() == {"deleted": True, "key": "a/export/"}
+    assert then.json()["key"] == "a"
+    assert (await alice.get("/api/v1/sessions")).json()["sessions"] == ["a", "a/export"]
+
+
 def test_every_row_of_this_test_is_one_of_the_table() -> None:
     assert len(OTHERS) + len(TEXT_LAST) + 1 == len(BY_NAME)

@@ -68,7 +68,7 @@ async def export_session(request: Request) -> Response:
     try:
         return reply(session_view(await keys(request).get(caller(request), key)))
     except SessionNotFound:
-        key = key.removesuffix(EXPORT_SUFFIX)
+        key = key.removesuffix("/").removesuffix(EXPORT_SUFFIX)
         session = await keys(request).get(caller(request), key)
     document = keys(request).export(caller(request), session)
     return StreamedDocument(document)
@@ -184,7 +184,7 @@ async def detailed_health(request: Request) -> Response:
 
 
 def read_key(request: Request) -> str:
-    """Return the key in the path: keys may end in `/export`, too."""
-    key: str = request.path_params["key"]
+    """Return the whole text after the path of sessions: keys may end in `/export`, or in a slash."""
     route = route_in(request.scope)
-    return key + EXPORT_SUFFIX if route and route.path.endswith(EXPORT_SUFFIX) else key
+    path: str = request.scope["path"]
+    return path.removeprefix(route.path.partition("{")[0]) if route else path
