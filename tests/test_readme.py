@@ -1,16 +1,23 @@
-"""The README is true: its commands run, in order, against the running service."""
+"""The README and docs/api.md are true: what they show runs, in order, against the service."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from service.auth.mint import mint
+from tests.api.asking import SECRET
 from tests.documents import blocks, outputs_of
 from tests.running import RunningService, run_service
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+API = (ROOT / "docs" / "api.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 EXPECTED = {
     "/create?": '"session_id"',
@@ -30,31 +37,76 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    with run_service(SESSIONS_DATA_DIR=str(tmp_path_factory.mktemp("data"))) as service:
+    with run_service(
+        SESSIONS_DATA_DIR=str(tmp_path_factory.mktemp("data")), SESSIONS_JWT_SECRET=SECRET
+    ) as service:
         yield service
 
 
+@pytest.mark.parametrize("page", [README, API], ids=["README", "api"])
 def test_the_commands_run_and_print_what_they_should(
-    service: RunningService, tmp_path: Path
+    service: RunningService, tmp_path: Path, page: str
 ) -> None:
-    commands = blocks(README, "bash")
+    commands = blocks(page, "bash")
 
     outputs = outputs_of(commands, service, tmp_path)
 
     for block, output in zip(commands, outputs, strict=True):
         assert '"error"' not in output, f"{block}\n{output}"
         wanted = [
-            text for part, text in EXPECTED.items() if part in block and "export" not in block
+            text for part, text in EXPECTED.items() if part in block and "export " not in block
         ]
         assert all(text in output for text in wanted), f"{block}\n{output}"
 
 
-def test_every_endpoint_has_a_request_in_the_readme() -> None:
-    requests = "".join(text for language, text in BLOCKS if language == "bash")
+def test_every_endpoint_has_a_request_on_the_page() -> None:
+    requests = "".join(blocks(API, "bash"))
 
     missing = [part for part in EXPECTED if part not in requests]
 
     assert missing == []
+
+
+def ran(command: list[str], service: RunningService, folder: Path) -> str:
+    token = mint(SECRET, user_id="demo", scopes=(), lifetime_s=3600)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "URL": service.url, "TOKEN": token},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_python_snippet_stores_a_message_once(service: RunningService, tmp_path: Path) -> None:
+    [snippet] = blocks(README, "python")
+
+    printed = ran([sys.executable, "-c", snippet], service, tmp_path)
+
+    assert printed == "[{'role': 'user', 'content': 'What is the capital of France?'}]\n"
+
+
+def test_the_javascript_snippet_chats(service: RunningService, tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("There is no node.")
+    [snippet] = blocks(README, "javascript")
+    (tmp_path / "snippet.mjs").write_text(snippet)
+
+    printed = ran([node, "snippet.mjs"], service, tmp_path)
+
+    assert printed.startswith("This is a demo without a model.")
+    assert printed.endswith(" 2\n")
+
+
+def test_the_links_of_the_pages_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_the_shell_commands_are_targets_of_make() -> None:

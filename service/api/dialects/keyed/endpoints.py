@@ -184,7 +184,7 @@ async def detailed_health(request: Request) -> Response:
 
 
 def read_key(request: Request) -> str:
-    """Return the whole text after the path of sessions: keys may end in `/export`, or in a slash."""
+    """Return all of the path after `/sessions/`: keys may end in `/export`, or in a slash."""
     route = route_in(request.scope)
     path: str = request.scope["path"]
     return path.removeprefix(route.path.partition("{")[0]) if route else path
