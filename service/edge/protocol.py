@@ -191,10 +191,12 @@ class LimitedProtocol(HttpToolsProtocol):
     def _limit_sending(self, connection: socket.socket) -> None:
         """Let the kernel end the connection of a client that takes nothing of its answer.
 
-        It alone sees what the client takes, and goes on after we have closed.
+        It alone sees what the client takes, and goes on after we have closed. Only Linux does it:
+        elsewhere, on machines of developers, such a client keeps its connection.
         """
-        timeout_ms = round(self.limits.send_timeout_s * 1000)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            timeout_ms = round(self.limits.send_timeout_s * 1000)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
 
     def _begin_head(self) -> None:
         self._is_in_head = True
