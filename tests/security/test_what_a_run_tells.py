@@ -116,7 +116,7 @@ def assert_tells_nothing(records: list[dict[str, Any]], open_answers: str) -> No
     told = json.dumps(records) + shown
     secrets = (CANARY, SECRET, PASSWORD, API_KEY, *token.split(".")[1:])
     assert all(record.keys() <= BASE | set(FIELDS) for record in records)
-    assert [r for r in records if r["event"] == "request answered" and r["status"] >= 200]
+    assert [r for r in records if r["event"] == "request served" and r["status"] >= 200]
     assert [secret for secret in secrets if secret in told] == []
 
 
