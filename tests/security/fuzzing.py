@@ -104,7 +104,7 @@ def _token(name: str) -> str:
 
 
 @click.command()
-@click.option("--examples", default=190, help="Examples for each operation.")
+@click.option("--examples", default=200, help="Examples for each operation.")
 @click.option("--seed", default=6, help="What the examples are made from.")
 @click.option("--least", default=20_000, help="Fewer cases than these are a failure.")
 def main(examples: int, seed: int, least: int) -> None:
