@@ -20,6 +20,23 @@ async def asked(alice: Api, path: str, accepts: str) -> httpx2.Response:
     return await alice.ask("GET", path, headers={"Accept-Encoding": accepts})
 
 
+async def on_the_wire(
+    app: SessionService, method: str, path: str, token: str
+) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the bytes of the body, as they came."""
+    async with listening(app) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            f"{method} {path} HTTP/1.1\r\nHost: s\r\nConnection: close\r\n"
+            f"Accept-Encoding: gzip\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+        )
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+    lines = (line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    return {name.lower(): value for name, value in lines}, body
+
+
 @pytest.fixture
 async def session_id(alice: Api) -> str:
     session_id = await alice.create()
@@ -56,12 +73,6 @@ async def test_a_short_response_is_plain(alice: Api) -> None:
     assert "content-encoding" not in answer.headers
 
 
-async def test_head_has_the_headers_of_get_and_no_body(alice: Api, session_id: str) -> None:
-    answer = await alice.ask("HEAD", f"/history/{session_id}", headers={"Accept-Encoding": "gzip"})
-
-    assert answer.status_code == 200
-
-
 async def test_an_event_stream_is_never_compressed(talker: Api, script: Script) -> None:
     script.steps.append(Step(text=LONG))
     session_id = await talker.create()
@@ -78,18 +89,38 @@ async def test_an_event_stream_is_never_compressed(talker: Api, script: Script) 
 
 
 async def test_it_is_gzip_on_the_wire_too(app: SessionService, alice: Api, session_id: str) -> None:
-    async with listening(app) as url:
-        host, port = url.removeprefix("http://").split(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(
-            f"GET /history/{session_id} HTTP/1.1\r\nHost: s\r\nConnection: close\r\n"
-            f"Accept-Encoding: gzip\r\nAuthorization: Bearer {alice.token}\r\n\r\n".encode()
-        )
-        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-        writer.close()
+    headers, body = await on_the_wire(app, "GET", f"/history/{session_id}", alice.token)
 
-    assert b"content-encoding: gzip" in head.lower()
+    assert headers["content-encoding"] == "gzip"
     assert LONG.encode() in gzip.decompress(body)
+
+
+async def test_head_has_the_headers_of_get_and_no_body(
+    app: SessionService, alice: Api, session_id: str
+) -> None:
+    path = f"/history/{session_id}"
+
+    of_get, _ = await on_the_wire(app, "GET", path, alice.token)
+    of_head, body = await on_the_wire(app, "HEAD", path, alice.token)
+
+    names = ("content-length", "content-encoding", "vary", "content-type")
+    assert [of_head[name] for name in names] == [of_get[name] for name in names]
+    assert body == b""
+
+
+async def test_a_token_in_a_cookie_is_refused(
+    client: httpx2.AsyncClient, alice: Api, session_id: str
+) -> None:
+    path, token = f"/history/{session_id}", alice.token
+
+    by_header = await client.get(path, headers={"Authorization": f"Bearer {token}"})
+    by_cookie = [
+        await client.get(path, headers={"Cookie": f"{name}={token}"})
+        for name in ("Authorization", "token", "access_token")
+    ]
+
+    assert by_header.status_code == 200
+    assert {answer.status_code for answer in by_cookie} == {401}
 
 
 @pytest.mark.parametrize("path", ["/docs/swagger-ui-bundle.js", "/openapi.json"])
