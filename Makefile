@@ -107,14 +107,16 @@ chaos: $(VENV)/.dev ## Inject all faults, in an hour; FAULT=name for one, SEED=n
 soak: $(VENV)/.dev ## Load one service for MINUTES=60, and see whether it drifts
 	$(BIN)/python -m tests.faults.chaos --soak $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
-# Another version: change it here and in docs_page.py.
-SWAGGER_UI := 5.35.0
+# The version is in docs_page.py; the hashes of what was fetched are checked by a test.
+SWAGGER_UI = $(shell sed -nE 's/^SWAGGER_UI_VERSION = "(.*)"/\1/p' service/api/openapi/docs_page.py)
+SWAGGER_UI_FILES := LICENSE NOTICE swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css
 .PHONY: swagger-ui
 swagger-ui: ## Fetch the files of the page at /docs from npm, without references to source maps
 	@folder=$$(mktemp -d) && cd $$folder && npm pack --silent swagger-ui-dist@$(SWAGGER_UI) > /dev/null \
 	  && tar xzf *.tgz && cd package && sed -i -E 's|^//# sourceMappingURL=.*||; s|/\*# sourceMappingURL=[^*]*\*/||' \
-	    swagger-ui-bundle.js swagger-ui.css && cp swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt \
-	    swagger-ui.css LICENSE NOTICE $(CURDIR)/service/api/openapi/swagger_ui/ && rm -r $$folder
+	    swagger-ui-bundle.js swagger-ui.css && cp $(SWAGGER_UI_FILES) \
+	    $(CURDIR)/service/api/openapi/swagger_ui/ && rm -r $$folder
+	@cd service/api/openapi/swagger_ui && sha256sum $(SWAGGER_UI_FILES) > SHA256SUMS
 
 .PHONY: wrk
 wrk:

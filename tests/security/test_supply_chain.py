@@ -81,6 +81,17 @@ def test_nothing_is_installed_from_a_lock_without_its_hashes(file: str) -> None:
     assert [line for line in installs if "--require-hashes" not in line] == []
 
 
+def test_the_page_at_docs_is_made_of_the_files_that_were_fetched() -> None:
+    folder = ROOT / "service" / "api" / "openapi" / "swagger_ui"
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+
+    fetched = {name: digest for digest, name in (line.split("  ") for line in lines)}
+
+    found = {file.name: sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    ours = {"start.js", "SHA256SUMS"}
+    assert {name: found[name] for name in found.keys() - ours} == fetched
+
+
 @pytest.mark.nightly
 def test_the_bill_of_materials_lists_what_the_image_installs() -> None:
     subprocess.run(["make", "--silent", "sbom"], cwd=ROOT, check=True)
