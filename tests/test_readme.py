@@ -103,6 +103,25 @@ def test_the_javascript_snippet_chats(service: RunningService, tmp_path: Path) -
     assert printed.endswith(" 2\n")
 
 
+def test_the_readme_states_every_goal_of_64_connections_as_measured() -> None:
+    results = (ROOT / "bench" / "RESULTS.md").read_text()
+    goals = re.findall(
+        r"^\| (\w+), 64 connections \| ≥ ([\d.]+) (times|%).* \| ([\d.]+) .* \| (.+) \|$",
+        results,
+        re.MULTILINE,
+    )
+    stated = re.findall(
+        r"^\| (\w+), (times|%) .* \| ([\d.]+) \| ([\d.]+)(: \*\*missed\*\*)? \|$",
+        README,
+        re.MULTILINE,
+    )
+
+    assert len(goals) == results.count(", 64 connections | ≥ ")
+    assert [
+        (work, unit, found, goal, bool(missed)) for work, unit, found, goal, missed in stated
+    ] == [(work, unit, found, goal, reached != "yes") for work, goal, unit, found, reached in goals]
+
+
 def test_the_links_of_the_pages_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
