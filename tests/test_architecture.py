@@ -156,7 +156,7 @@ def test_dialects_do_not_import_each_other() -> None:
     assert crossings == set()
 
 
-def test_nothing_but_the_list_of_dialects_knows_one_by_name() -> None:
+def test_only_the_list_of_dialects_imports_them_by_name() -> None:
     names = [dialect.name for dialect in ALL]
 
     knowing = {

@@ -46,26 +46,26 @@ def test_a_backup_restored_into_an_empty_database_is_exported_the_same(
     assert printed_by(outputs, "cmp backup.jsonl drill.jsonl") == [f"{DIALOGUES} drill.jsonl"]
 
 
-def test_a_service_that_is_well_says_so(outputs: dict[str, str]) -> None:
+def test_a_healthy_service_says_so(outputs: dict[str, str]) -> None:
     (first_looks,) = printed_by(outputs, "$URL/readyz")
 
     assert '"status":"ready","failed":[]' in first_looks
     assert re.search(r"^sessions_ready 1.0$", first_looks, re.MULTILINE)
 
 
-def test_indexes_are_made_and_checked(outputs: dict[str, str]) -> None:
+def test_indexes_are_created_and_checked(outputs: dict[str, str]) -> None:
     there = "All indexes exist."
 
     assert printed_by(outputs, "indexes --check") == [f"{there}\n{there}"]
     assert printed_by(outputs, "SESSIONS_TEXT_SEARCH") == [there]
 
 
-def test_a_new_token_is_taken_and_one_of_another_secret_is_not(outputs: dict[str, str]) -> None:
+def test_a_new_token_is_accepted_and_one_of_another_secret_is_not(outputs: dict[str, str]) -> None:
     assert printed_by(outputs, "token --user operator --lifetime") == ["200"]
     assert printed_by(outputs, "> new-token") == ["401"]
 
 
-def test_what_is_not_run_needs_tools_that_are_not_here() -> None:
+def test_commands_that_are_not_run_need_tools_missing_here() -> None:
     first_words = {
         line.split()[0]
         for block in blocks(RUNBOOK, "sh")

@@ -103,7 +103,7 @@ def test_the_javascript_snippet_chats(service: RunningService, tmp_path: Path) -
     assert printed.endswith(" 2\n")
 
 
-def test_the_readme_states_every_goal_of_64_connections_as_measured() -> None:
+def test_the_readme_states_every_goal_for_64_connections_as_measured() -> None:
     results = (ROOT / "bench" / "RESULTS.md").read_text()
     goals = re.findall(
         r"^\| (\w+), 64 connections \| ≥ ([\d.]+) (times|%).* \| ([\d.]+) .* \| (.+) \|$",
@@ -135,7 +135,7 @@ def test_the_shell_commands_are_targets_of_make() -> None:
     assert {c.removeprefix("make ") for c in commands if c} <= set(targets)
 
 
-def test_the_tree_in_the_readme_is_the_tree() -> None:
+def test_the_tree_in_the_readme_matches_the_folders() -> None:
     [tree] = [text for language, text in BLOCKS if language == "text"]
     folders = re.findall(r"^( *)(\S+)/ ", tree, re.MULTILINE)
 

@@ -38,7 +38,7 @@ def test_every_secret_can_come_from_a_file() -> None:
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_a_secret_is_what_its_file_holds(
+def test_a_secret_is_read_from_its_file(
     file: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"SESSIONS_{name.upper()}_FILE", str(file))
@@ -47,7 +47,7 @@ def test_a_secret_is_what_its_file_holds(
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
-def test_newlines_at_the_end_are_not_part_of_it(file: Path, end: str) -> None:
+def test_trailing_newlines_are_not_part_of_a_secret(file: Path, end: str) -> None:
     file.write_bytes(f" {SECRET} {end}".encode())
 
     secret = settings(jwt_secret_file=file).jwt_secret
@@ -90,7 +90,7 @@ def test_a_file_without_a_secret_is_refused(file: Path, content: bytes, problem:
     assert SECRET not in said
 
 
-def test_a_missing_file_is_refused_by_its_name(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused_and_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
 
     said = problem_of(jwt_secret_file=missing)
@@ -107,5 +107,5 @@ def test_a_file_that_cannot_be_read_is_refused() -> None:
     assert "Input/output error." in problem_of(jwt_secret_file="/proc/self/mem")
 
 
-def test_what_is_wrong_with_a_value_is_said_without_the_value() -> None:
+def test_validation_errors_never_show_the_value() -> None:
     assert SECRET not in problem_of(port=SECRET, jwt_secret=SECRET, mongo_url=[SECRET])

@@ -29,7 +29,7 @@ def test_every_setting_is_described_in_a_sentence() -> None:
     assert [s.variable for s in settings if not s.description.endswith(".")] == []
 
 
-def test_the_names_users_rely_on_are_there() -> None:
+def test_the_names_users_rely_on_exist() -> None:
     assert {s.variable for s in reference.settings()} >= FIXED_NAMES
 
 
@@ -43,7 +43,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.jwt_algorithms == ("HS256", "HS512")
 
 
-def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SESSIONS_MONGO_URL", "")
 
     assert Settings(_env_file=None).mongo_url is None
@@ -61,7 +61,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
     ],
     ids=str,
 )
-def test_settings_that_make_no_sense_are_refused(values: dict[str, Any], problem: str) -> None:
+def test_invalid_settings_are_refused(values: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         Settings(_env_file=None, **values)
 

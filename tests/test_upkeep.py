@@ -8,7 +8,7 @@ from service.upkeep import background
 DEADLINE_S = 10
 
 
-async def test_work_that_loses_a_cancellation_is_cancelled_again() -> None:
+async def test_work_that_swallows_a_cancellation_is_cancelled_again() -> None:
     async def work() -> None:
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()

@@ -44,7 +44,7 @@ def test_a_typo_is_refused_with_the_name_that_was_meant(
     assert "value" not in str(raised.value)
 
 
-def test_a_typo_in_the_file_env_is_refused_and_what_others_read_from_it_is_not(
+def test_a_typo_in_the_env_file_is_refused_and_variables_of_others_are_not(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / ".env"
@@ -67,7 +67,7 @@ def test_variables_of_kubernetes_services_are_left_alone(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("name", ["SESSIONS_PORT", "SESSIONS_METRICS_PORT"])
-def test_a_service_named_like_a_setting_is_refused_with_the_way_out(
+def test_a_service_named_like_a_setting_is_refused_with_a_remedy(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "tcp://10.0.0.7:80")

@@ -36,13 +36,13 @@ async def reason(authenticator: Authenticator, token: str) -> str:
     return refusal.value.reason
 
 
-async def test_a_secret_accepts_hs256_unless_told_otherwise(clock: FakeClock) -> None:
+async def test_a_secret_accepts_hs256_by_default(clock: FakeClock) -> None:
     authenticator = authenticator_for(Settings(_env_file=None, jwt_secret=SECRET), clock=clock)
 
     assert await authenticator.caller(bearer(hs256_token())) == ANN
 
 
-async def test_a_pem_file_accepts_rs256_unless_told_otherwise(
+async def test_a_pem_file_accepts_rs256_by_default(
     rsa_authenticator: Authenticator,
 ) -> None:
     token = signed({"alg": "RS256"}, claims(), rs256())
@@ -69,7 +69,7 @@ async def test_algorithms_of_one_family_can_be_accepted_together(
 
 
 @pytest.mark.parametrize("signer", [rs256(), ps256(OTHER_RSA_KEY), ps256(salt_bytes=20), es256()])
-async def test_ps256_signatures_of_other_keys_paddings_or_salts_are_refused(
+async def test_ps256_signatures_with_other_keys_paddings_or_salts_are_refused(
     rsa_pem_file: Path, clock: FakeClock, signer: Signer
 ) -> None:
     settings = Settings(_env_file=None, jwt_public_key_file=rsa_pem_file, jwt_algorithms=("PS256",))
@@ -78,13 +78,13 @@ async def test_ps256_signatures_of_other_keys_paddings_or_salts_are_refused(
     assert await reason(authenticator_for(settings, clock=clock), token) == "wrong_signature"
 
 
-async def test_another_rsa_keys_signature_is_refused(rsa_authenticator: Authenticator) -> None:
+async def test_a_signature_by_another_rsa_key_is_refused(rsa_authenticator: Authenticator) -> None:
     token = signed({"alg": "RS256"}, claims(), rs256(OTHER_RSA_KEY))
 
     assert await reason(rsa_authenticator, token) == "wrong_signature"
 
 
-async def test_another_secrets_signature_is_refused(authenticator: Authenticator) -> None:
+async def test_a_signature_by_another_secret_is_refused(authenticator: Authenticator) -> None:
     token = signed({"alg": "HS256"}, claims(), hs256(SECRET + "."))
 
     assert await reason(authenticator, token) == "wrong_signature"
@@ -92,7 +92,7 @@ async def test_another_secrets_signature_is_refused(authenticator: Authenticator
 
 @pytest.mark.parametrize("alg", ["HS256", "HS384", "HS512"])
 @pytest.mark.parametrize("form", [public_pem, public_der], ids=["pem", "der"])
-async def test_a_public_key_is_never_taken_for_a_secret(
+async def test_a_public_key_is_never_used_as_a_secret(
     rsa_authenticator: Authenticator, alg: str, form: Callable[[PublicKey], bytes]
 ) -> None:
     token = signed({"alg": alg}, claims(), hs256(form(RSA_KEY.public_key())))
@@ -100,7 +100,7 @@ async def test_a_public_key_is_never_taken_for_a_secret(
     assert await reason(rsa_authenticator, token) == "wrong_algorithm"
 
 
-async def test_a_public_key_signs_nothing_under_its_own_algorithm(
+async def test_an_hmac_with_the_public_key_does_not_pass_for_rs256(
     rsa_authenticator: Authenticator,
 ) -> None:
     token = signed({"alg": "RS256"}, claims(), hs256(public_pem(RSA_KEY.public_key())))
@@ -109,7 +109,7 @@ async def test_a_public_key_signs_nothing_under_its_own_algorithm(
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "none"])
-async def test_a_secret_is_no_key_for_other_algorithms(algorithm: str) -> None:
+async def test_a_secret_is_not_a_key_for_other_algorithms(algorithm: str) -> None:
     with pytest.raises(Unauthenticated) as refusal:
         await ConfiguredKeys(Key(SECRET.encode())).candidates(None, algorithm)
 

@@ -7,14 +7,14 @@ from tests.auth.signing import hs256_token
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-async def test_the_scheme_is_read_in_any_case(authenticator: Authenticator, scheme: str) -> None:
+async def test_the_scheme_is_case_insensitive(authenticator: Authenticator, scheme: str) -> None:
     caller = await authenticator.caller(f"{scheme} {hs256_token()}")
 
     assert caller == Caller(user_id="ann")
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "bearer    "])
-async def test_a_request_without_a_token_is_told_to_send_one(
+async def test_a_header_without_a_token_is_refused(
     authenticator: Authenticator, header: str | None
 ) -> None:
     with pytest.raises(Unauthenticated) as refusal:

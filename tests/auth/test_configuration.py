@@ -96,11 +96,11 @@ def test_a_secret_of_less_than_32_bytes_is_refused(secret: str) -> None:
 
 
 @pytest.mark.parametrize("secret", ["x" * 32, "é" * 16, b64encode(bytes(range(48))).decode()])
-def test_a_secret_of_32_bytes_starts(secret: str) -> None:
+def test_a_secret_of_32_bytes_is_accepted(secret: str) -> None:
     authenticator_for(Settings(_env_file=None, jwt_secret=secret))
 
 
-def test_a_secret_that_is_no_text_is_refused() -> None:
+def test_a_secret_that_is_not_text_is_refused() -> None:
     told = refusal_of(jwt_secret="\ud800" * 40)
 
     assert told.startswith("SESSIONS_JWT_SECRET: must be text")
@@ -125,14 +125,14 @@ def test_unknown_algorithms_are_refused_by_name(algorithm: str) -> None:
     assert told.startswith(f"SESSIONS_JWT_ALGORITHMS: {algorithm} is not one of ES256")
 
 
-def test_an_algorithm_that_needs_another_key_than_the_secret_is_refused() -> None:
+def test_an_algorithm_that_does_not_fit_the_secret_is_refused() -> None:
     told = refusal_of(jwt_secret=SECRET, jwt_algorithms=("RS256",))
 
     assert told.startswith("SESSIONS_JWT_ALGORITHMS: RS256 does not work")
 
 
 @pytest.mark.parametrize("algorithms", [(), ("RS256",), ("ES384",), ("ES256", "ES512"), ("HS256",)])
-def test_an_algorithm_that_needs_another_key_than_the_file_is_refused(
+def test_an_algorithm_that_does_not_fit_the_key_file_is_refused(
     ec_pem_file: Path, algorithms: tuple[str, ...]
 ) -> None:
     told = refusal_of(jwt_public_key_file=ec_pem_file, jwt_algorithms=algorithms)
@@ -146,7 +146,7 @@ def test_a_key_set_with_hmac_is_refused() -> None:
     assert told.startswith("SESSIONS_JWT_ALGORITHMS: must be RS*")
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_key_file_is_refused(tmp_path: Path) -> None:
     told = refusal_of(jwt_public_key_file=tmp_path / "missing.pem")
 
     assert told.startswith("SESSIONS_JWT_PUBLIC_KEY_FILE")
@@ -215,7 +215,7 @@ def test_an_rsa_key_of_less_than_2048_bits_is_refused(tmp_path: Path) -> None:
         "https://id.example/\x00",
     ],
 )
-def test_a_key_set_that_could_be_changed_on_its_way_is_refused(url: str) -> None:
+def test_a_key_set_that_could_be_changed_in_transit_is_refused(url: str) -> None:
     told = refusal_of(jwks_url=url)
 
     assert told.startswith("SESSIONS_JWKS_URL: must be")
@@ -230,5 +230,5 @@ def test_a_key_set_that_could_be_changed_on_its_way_is_refused(url: str) -> None
         "http://[::1]:9/keys",
     ],
 )
-def test_a_key_set_over_https_or_from_this_machine_starts(url: str) -> None:
+def test_a_key_set_over_https_or_from_this_machine_is_accepted(url: str) -> None:
     authenticator_for(Settings(_env_file=None, jwks_url=url))

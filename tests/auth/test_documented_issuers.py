@@ -38,7 +38,7 @@ EXAMPLES = [example_in(section) for section in SECTIONS]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.issuer)
-async def test_a_token_of_an_issuer_is_the_user_and_the_scopes_that_the_page_says(
+async def test_an_issuers_token_gives_the_user_and_scopes_that_the_page_states(
     example: Example,
 ) -> None:
     # The same rules with a key of ours: its key is the issuer's own.
@@ -54,7 +54,7 @@ async def test_a_token_of_an_issuer_is_the_user_and_the_scopes_that_the_page_say
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.issuer)
-def test_the_settings_of_an_issuer_make_an_authenticator(example: Example) -> None:
+def test_the_settings_of_each_issuer_are_valid(example: Example) -> None:
     named: dict[str, Any] = {name.lower(): value for name, value in example.settings.items()}
 
     # Raises a ConfigurationError where they do not fit together.

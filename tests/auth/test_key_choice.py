@@ -46,13 +46,13 @@ async def test_another_key_of_the_set_does_not_stand_in_for_the_kid(
     assert await outcome(authenticator, token(RSA_KEY, kid="two")) == "wrong_signature"
 
 
-async def test_a_token_without_kid_is_checked_with_the_only_key_there_is(
+async def test_a_token_without_a_kid_is_checked_with_the_only_key(
     authenticator: Authenticator,
 ) -> None:
     assert await authenticator.caller(token(kid=None)) == ANN
 
 
-async def test_a_token_without_kid_is_refused_when_several_keys_could_be_meant(
+async def test_a_token_without_a_kid_is_refused_when_several_keys_are_possible(
     authenticator: Authenticator, key_server: KeyServer
 ) -> None:
     key_server.publish(rsa_jwk(OTHER_RSA_KEY, kid="two"), rsa_jwk(kid="one"))
@@ -60,7 +60,7 @@ async def test_a_token_without_kid_is_refused_when_several_keys_could_be_meant(
     assert await outcome(authenticator, token(kid=None)) == "unknown_key"
 
 
-async def test_a_key_without_kid_does_not_serve_a_token_with_one(
+async def test_a_key_without_a_kid_is_not_used_for_a_token_with_one(
     authenticator: Authenticator, key_server: KeyServer
 ) -> None:
     key_server.publish(rsa_jwk())
@@ -86,7 +86,7 @@ async def test_a_key_without_kid_does_not_serve_a_token_with_one(
     ],
     ids=",".join,
 )
-async def test_keys_for_other_ends_or_unfit_ones_are_not_used(
+async def test_keys_for_other_purposes_and_unfit_keys_are_not_used(
     authenticator: Authenticator, key_server: KeyServer, members: dict[str, Any]
 ) -> None:
     key_server.publish(rsa_jwk(**{"kid": "one", **members}))
@@ -110,7 +110,7 @@ async def test_members_that_state_the_right_use_are_accepted(
     assert await authenticator.caller(token()) == ANN
 
 
-async def test_es256_is_checked_with_a_key_of_a_set(
+async def test_es256_is_checked_with_a_key_from_a_set(
     key_server: KeyServer, clock: FakeClock
 ) -> None:
     key_server.publish(rsa_jwk(kid="one"), ec_jwk(kid="two"))
@@ -120,7 +120,7 @@ async def test_es256_is_checked_with_a_key_of_a_set(
 
 
 @pytest.mark.parametrize("members", [{"crv": "secp256k1"}, {"crv": "P-384"}, {"x": "AQ"}])
-async def test_ec_keys_that_are_no_points_of_a_known_curve_are_not_used(
+async def test_ec_keys_that_are_not_points_on_a_known_curve_are_not_used(
     key_server: KeyServer, clock: FakeClock, members: dict[str, Any]
 ) -> None:
     key_server.publish(ec_jwk(**{"kid": "two", **members}))

@@ -69,7 +69,7 @@ async def test_a_rotated_key_is_found_at_its_first_token(
     assert await authenticator.caller(token(OTHER_RSA_KEY, "two")) == ANN
 
 
-async def test_a_withdrawn_key_ends_its_tokens_even_those_seen_before(
+async def test_withdrawing_a_key_invalidates_its_tokens_even_those_seen_before(
     authenticator: Authenticator, key_server: KeyServer, clock: FakeClock
 ) -> None:
     await authenticator.caller(token())
@@ -79,7 +79,7 @@ async def test_a_withdrawn_key_ends_its_tokens_even_those_seen_before(
     assert await outcome(authenticator, token()) == "unknown_key"
 
 
-async def test_another_key_under_the_same_kid_ends_the_tokens_of_the_first(
+async def test_another_key_under_the_same_kid_invalidates_the_tokens_of_the_first(
     authenticator: Authenticator, key_server: KeyServer, clock: FakeClock
 ) -> None:
     await authenticator.caller(token())
@@ -102,7 +102,7 @@ async def test_a_flood_of_unknown_kids_fetches_once_a_minute(
     assert key_server.requests == 2
 
 
-async def test_unknown_kids_at_once_share_one_fetch(
+async def test_simultaneous_unknown_kids_share_one_fetch(
     authenticator: Authenticator, key_server: KeyServer
 ) -> None:
     await authenticator.caller(token())
@@ -116,7 +116,7 @@ async def test_unknown_kids_at_once_share_one_fetch(
     assert key_server.requests == 2
 
 
-async def test_an_unknown_kid_waits_for_the_fetch_under_way_instead_of_its_own(
+async def test_an_unknown_kid_waits_for_a_running_fetch_instead_of_starting_one(
     authenticator: Authenticator, key_server: KeyServer, clock: FakeClock
 ) -> None:
     await authenticator.caller(token())
@@ -135,7 +135,7 @@ async def test_an_unknown_kid_waits_for_the_fetch_under_way_instead_of_its_own(
     assert key_server.requests == 2
 
 
-async def test_an_unknown_kid_may_ask_again_after_a_minute(
+async def test_an_unknown_kid_may_trigger_another_fetch_after_a_minute(
     authenticator: Authenticator, key_server: KeyServer, clock: FakeClock
 ) -> None:
     assert await outcome(authenticator, token(OTHER_RSA_KEY, "two")) == "unknown_key"
@@ -145,7 +145,7 @@ async def test_an_unknown_kid_may_ask_again_after_a_minute(
     assert await authenticator.caller(token(OTHER_RSA_KEY, "two")) == ANN
 
 
-async def test_stale_keys_serve_almost_a_day_when_the_issuer_is_down(
+async def test_stale_keys_work_for_almost_a_day_when_the_issuer_is_down(
     authenticator: Authenticator, key_server: KeyServer, clock: FakeClock
 ) -> None:
     await authenticator.caller(token())
@@ -155,7 +155,7 @@ async def test_stale_keys_serve_almost_a_day_when_the_issuer_is_down(
     assert await authenticator.caller(token(user_id="bob")) == Caller(user_id="bob")
 
 
-async def test_stale_keys_end_after_a_day(
+async def test_stale_keys_expire_after_a_day(
     authenticator: Authenticator, key_server: KeyServer, clock: FakeClock
 ) -> None:
     await authenticator.caller(token())
@@ -165,7 +165,7 @@ async def test_stale_keys_end_after_a_day(
     assert await outcome(authenticator, token()) == "keys_unavailable"
 
 
-async def test_an_issuer_that_was_never_there_is_not_the_callers_fault(
+async def test_an_issuer_that_was_never_reachable_is_not_the_callers_fault(
     authenticator: Authenticator, key_server: KeyServer
 ) -> None:
     await key_server.stop()
@@ -177,7 +177,7 @@ async def test_an_issuer_that_was_never_there_is_not_the_callers_fault(
     assert "Try again in 5 seconds" in str(problem.value)
 
 
-async def test_an_issuer_that_comes_back_is_asked_again_after_five_seconds(
+async def test_a_failed_fetch_is_retried_after_five_seconds(
     authenticator: Authenticator, key_server: KeyServer, clock: FakeClock
 ) -> None:
     await key_server.stop()
@@ -199,7 +199,7 @@ async def test_a_failing_issuer_is_left_alone_for_five_seconds(
     assert key_server.requests == 1
 
 
-async def test_an_issuer_that_hangs_is_given_up_after_three_seconds(
+async def test_a_hanging_issuer_is_given_up_on_after_three_seconds(
     authenticator: Authenticator, key_server: KeyServer
 ) -> None:
     key_server.hang()
@@ -209,7 +209,7 @@ async def test_an_issuer_that_hangs_is_given_up_after_three_seconds(
     assert 2.9 < time.monotonic() - started_s < 6
 
 
-async def test_an_issuer_that_hangs_holds_up_one_caller_and_no_other(
+async def test_a_hanging_issuer_holds_up_only_one_caller(
     authenticator: Authenticator, key_server: KeyServer, clock: FakeClock
 ) -> None:
     await authenticator.caller(token())
@@ -238,7 +238,9 @@ async def test_a_caller_who_hangs_up_does_not_hold_up_the_next(
     assert await authenticator.caller(token()) == ANN
 
 
-async def test_each_fetch_is_told_with_its_outcome(key_server: KeyServer, clock: FakeClock) -> None:
+async def test_each_fetch_is_reported_with_its_outcome(
+    key_server: KeyServer, clock: FakeClock
+) -> None:
     told: list[bool] = []
     keys = JwksKeys(
         key_server.url,

@@ -47,7 +47,7 @@ JUNK = {
 
 
 @pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK.keys())
-async def test_junk_is_no_key_set(
+async def test_junk_is_not_a_key_set(
     authenticator: Authenticator, key_server: KeyServer, junk: bytes
 ) -> None:
     key_server.body = junk
@@ -86,7 +86,7 @@ async def test_a_redirect_is_not_followed(
     assert key_server.requests == 1
 
 
-async def test_a_compressed_answer_is_not_unpacked(
+async def test_a_compressed_response_is_not_unpacked(
     authenticator: Authenticator, key_server: KeyServer
 ) -> None:
     key_server.headers = {"Content-Encoding": "gzip"}
@@ -103,7 +103,7 @@ async def test_the_issuer_is_asked_not_to_compress(
     assert "accept-encoding: identity\r\n" in key_server.last_request
 
 
-async def test_an_answer_that_breaks_off_is_no_key_set(
+async def test_a_truncated_response_is_not_a_key_set(
     authenticator: Authenticator, key_server: KeyServer
 ) -> None:
     key_server.headers = {"Content-Length": str(len(key_server.body) + 1)}
@@ -111,7 +111,7 @@ async def test_an_answer_that_breaks_off_is_no_key_set(
     assert await outcome(authenticator, token()) == "keys_unavailable"
 
 
-async def test_an_answer_that_is_not_http_is_no_key_set(
+async def test_a_response_that_is_not_http_is_not_a_key_set(
     authenticator: Authenticator, key_server: KeyServer
 ) -> None:
     key_server.status = "\x00"

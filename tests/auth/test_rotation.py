@@ -59,7 +59,7 @@ async def test_both_secrets_are_accepted_and_the_current_one_signs() -> None:
     assert await is_accepted(authenticator_for(with_secrets(NEW)), token_of(rotating))
 
 
-async def test_a_token_of_the_old_secret_ends_with_it() -> None:
+async def test_a_token_of_the_old_secret_is_refused_once_the_secret_is_removed() -> None:
     old = token_of(with_secrets(OLD))
 
     accepted = [
@@ -118,7 +118,7 @@ def test_a_previous_key_without_its_successor_is_refused(settings: dict[str, Any
         Settings(_env_file=None, **settings)
 
 
-def test_a_previous_secret_is_held_to_the_same_rules_and_named() -> None:
+def test_a_previous_secret_must_meet_the_same_rules() -> None:
     with pytest.raises(ConfigurationError, match=r"^SESSIONS_JWT_SECRET_PREVIOUS: must be 32"):
         authenticator_for(with_secrets(NEW, "short"))
 

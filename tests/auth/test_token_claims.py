@@ -50,7 +50,7 @@ async def test_numbers_beyond_json_are_refused(authenticator: Authenticator, num
     assert await reason(authenticator, token) == "malformed_claims"
 
 
-async def test_a_token_serves_until_its_last_second_and_the_leeway(
+async def test_a_token_is_accepted_until_its_expiry_plus_the_leeway(
     authenticator: Authenticator,
 ) -> None:
     token = hs256_token(iat=NOW_S - 60, exp=NOW_S - LEEWAY_S + 0.5)
@@ -58,7 +58,7 @@ async def test_a_token_serves_until_its_last_second_and_the_leeway(
     assert await authenticator.caller(bearer(token)) == Caller(user_id="ann")
 
 
-async def test_a_token_is_expired_when_the_leeway_is_over(authenticator: Authenticator) -> None:
+async def test_a_token_expires_when_the_leeway_is_over(authenticator: Authenticator) -> None:
     token = hs256_token(iat=NOW_S - 60, exp=NOW_S - LEEWAY_S)
 
     assert await reason(authenticator, token) == "expired_token"
@@ -96,7 +96,7 @@ async def test_other_lifetimes_are_refused(authenticator: Authenticator, lifetim
 
 
 @pytest.mark.parametrize("sub", ["", "x" * 257, "a\x00b", "a\nb", "\x7f", "\ud800", 7, None, ["a"]])
-async def test_a_sub_that_is_no_name_is_refused(authenticator: Authenticator, sub: Any) -> None:
+async def test_a_sub_that_is_not_a_name_is_refused(authenticator: Authenticator, sub: Any) -> None:
     assert await reason(authenticator, hs256_token(sub=sub)) == "malformed_claims"
 
 
@@ -115,13 +115,13 @@ async def test_the_configured_claim_names_the_user() -> None:
     assert caller == Caller(user_id="ann@example.org")
 
 
-async def test_sub_stays_compulsory_beside_the_configured_claim() -> None:
+async def test_sub_stays_compulsory_alongside_the_configured_claim() -> None:
     token = hs256_token(email="ann@example.org", sub=ABSENT)
 
     assert await reason(asking_for(user_claim="email"), token) == "missing_claim"
 
 
-async def test_a_token_without_the_configured_claim_names_nobody() -> None:
+async def test_a_token_without_the_configured_claim_is_refused() -> None:
     assert await reason(asking_for(user_claim="email"), hs256_token()) == "missing_claim"
 
 
@@ -142,7 +142,7 @@ async def test_another_issuer_is_refused(issuer: str) -> None:
 
 @pytest.mark.parametrize("claim", ["iss", "jti"])
 @pytest.mark.parametrize("value", [1, None, ["i"]])
-async def test_registered_texts_are_texts_even_when_nobody_asks(
+async def test_iss_and_jti_must_be_text_even_when_not_configured(
     authenticator: Authenticator, claim: str, value: Any
 ) -> None:
     assert await reason(authenticator, hs256_token(**{claim: value})) == "malformed_claims"
@@ -243,7 +243,7 @@ async def test_roles_of_other_systems_grant_nothing_and_harm_nothing(
         ("a.b", {"a.b": ["a"], "a": {"b": ["x"]}, "scope": "b"}),
     ],
 )
-async def test_one_more_claim_may_have_scopes_by_its_name_or_its_path(
+async def test_another_claim_may_hold_scopes_given_by_name_or_path(
     path: str, granted: dict[str, Any]
 ) -> None:
     caller = await asking_for(scope_claim=path).caller(bearer(hs256_token(**granted)))
@@ -297,7 +297,7 @@ async def test_scopes_of_other_types_or_out_of_bounds_are_refused(
     assert await reason(authenticator, hs256_token(**granted)) == "malformed_claims"
 
 
-async def test_as_many_and_as_long_scopes_as_allowed_are_accepted(
+async def test_scopes_at_the_limits_of_number_and_length_are_accepted(
     authenticator: Authenticator,
 ) -> None:
     scopes = ["x" * 271, *(str(number) for number in range(99))]

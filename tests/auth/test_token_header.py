@@ -48,7 +48,7 @@ async def test_other_types_are_refused(authenticator: Authenticator, typ: Any) -
 
 @pytest.mark.parametrize("name", ["crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c"])
 @pytest.mark.parametrize("value", ["text", [], {}, None, False])
-async def test_headers_that_change_the_reading_or_bring_a_key_are_refused(
+async def test_headers_that_change_the_meaning_or_carry_a_key_are_refused(
     authenticator: Authenticator, name: str, value: Any
 ) -> None:
     token = hs256_token_with_header(**{name: value})
@@ -56,7 +56,7 @@ async def test_headers_that_change_the_reading_or_bring_a_key_are_refused(
     assert await reason(authenticator, token) == "malformed_token"
 
 
-async def test_a_header_nobody_knows_is_ignored(authenticator: Authenticator) -> None:
+async def test_an_unknown_header_is_ignored(authenticator: Authenticator) -> None:
     token = hs256_token_with_header(tenant=["red"])
 
     assert await authenticator.caller(bearer(token)) == Caller(user_id="ann")
@@ -70,7 +70,7 @@ async def test_algorithms_that_are_not_configured_are_refused(
 
 
 @pytest.mark.parametrize("header", [{}, {"alg": None}, {"alg": ["HS256"]}, {"alg": {"HS256": 1}}])
-async def test_an_algorithm_that_is_no_text_is_malformed(
+async def test_an_algorithm_that_is_not_text_is_malformed(
     authenticator: Authenticator, header: dict[str, Any]
 ) -> None:
     token = signed(header, claims(), hs256())
@@ -79,11 +79,13 @@ async def test_an_algorithm_that_is_no_text_is_malformed(
 
 
 @pytest.mark.parametrize("kid", ["", "x" * 257, "a\x00b", "\ud800", 7, None, ["a"]])
-async def test_a_kid_that_is_no_name_is_malformed(authenticator: Authenticator, kid: Any) -> None:
+async def test_a_kid_that_is_not_a_name_is_malformed(
+    authenticator: Authenticator, kid: Any
+) -> None:
     assert await reason(authenticator, hs256_token_with_header(kid=kid)) == "malformed_token"
 
 
-async def test_a_configured_key_has_no_name_and_serves_any_kid(
+async def test_a_configured_key_has_no_name_and_accepts_any_kid(
     authenticator: Authenticator,
 ) -> None:
     token = hs256_token_with_header(kid="the name the issuer gave it")

@@ -37,7 +37,7 @@ def test_a_token_is_forgotten_when_it_expires() -> None:
     assert len(tokens) == 0
 
 
-def test_the_least_recently_used_token_goes_first() -> None:
+def test_the_least_recently_used_token_is_evicted_first() -> None:
     tokens = VerifiedTokens(max_tokens=2)
     tokens.put("a", verified("ann"))
     tokens.put("b", verified("bob"))
@@ -57,7 +57,7 @@ def test_ten_thousand_tokens_are_kept_and_no_more() -> None:
     assert len(tokens) == 10_000
 
 
-async def test_a_token_that_was_accepted_before_expires_all_the_same(
+async def test_a_token_that_was_accepted_before_still_expires(
     authenticator: Authenticator, clock: FakeClock
 ) -> None:
     token = bearer(hs256_token(exp=NOW_S + 60))

@@ -61,7 +61,7 @@ def loaded(bench_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield entrant
 
 
-def test_who_takes_part_in_a_workload_gets_figures(rows: list[Row]) -> None:
+def test_each_contender_in_a_workload_is_measured(rows: list[Row]) -> None:
     measured = {(row.cell.workload.name, row.contender) for row in rows}
 
     assert measured == {
@@ -79,7 +79,9 @@ def test_all_figures_are_measured(rows: list[Row]) -> None:
     assert all(figure > 0 for row in rows for figure in row.figures)
 
 
-def test_the_data_of_a_good_run_pass(loaded: Entrant, client: MongoClient[dict[str, Any]]) -> None:
+def test_the_data_of_a_good_run_passes(
+    loaded: Entrant, client: MongoClient[dict[str, Any]]
+) -> None:
     loaded.check(client)
 
 
@@ -97,7 +99,7 @@ def test_a_message_lost_after_its_acknowledgement_is_found(
         history.insert_one(lost)
 
 
-def test_wrong_data_end_the_command_with_exit_code_1() -> None:
+def test_wrong_data_ends_the_command_with_exit_code_1() -> None:
     def find_wrong_data(_url: str, _folder: Path) -> None:
         raise WrongData("a message is lost")
 
@@ -108,7 +110,7 @@ def test_wrong_data_end_the_command_with_exit_code_1() -> None:
     assert ended.value.code == "The bench failed: a message is lost"
 
 
-def test_the_baseline_answers_as_the_service_does(bench_url: str, tmp_path: Path) -> None:
+def test_the_baseline_responds_as_the_service_does(bench_url: str, tmp_path: Path) -> None:
     baseline = answers_of(contender_named(BASELINE), bench_url, tmp_path)
 
     service = answers_of(contender_named(SERVICE), bench_url, tmp_path)

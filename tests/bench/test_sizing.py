@@ -27,7 +27,7 @@ def test_the_document_is_sized_by_the_last_results() -> None:
     assert wanted in DOCUMENT.read_text(), "Run `python -m bench.sizing`, it writes the tables."
 
 
-def test_a_core_serves_as_many_requests_as_their_cpu_time_lets_it() -> None:
+def test_a_core_serves_as_many_requests_as_their_cpu_time_allows() -> None:
     assert "| append | 500 µs | 2,000 |" in tables(MEASURED)
 
 

@@ -10,7 +10,7 @@ def log(*texts: str) -> list[Entry]:
     return [Entry("session", seq, text) for seq, text in enumerate(texts, 1)]
 
 
-def test_what_was_sent_and_stored_in_order_passes() -> None:
+def test_messages_stored_in_the_order_sent_pass() -> None:
     check(log("w0:1", "w1:1", "w0:2"), {"session": 3}, [Sent("w0", 2), Sent("w1", 1)])
 
 
@@ -19,7 +19,7 @@ def test_a_lost_message_is_found() -> None:
         check(log("w0:1", "w0:2"), {"session": 2}, [Sent("w0", 3)])
 
 
-def test_a_message_without_an_answer_may_be_missing() -> None:
+def test_an_unacknowledged_message_may_be_missing() -> None:
     check(log("w0:1", "w0:2"), {"session": 2}, [Sent("w0", 3, unanswered=1)])
 
 
@@ -28,7 +28,7 @@ def test_a_doubled_message_is_found() -> None:
         check(log("w0:1", "w0:1"), {"session": 2}, [Sent("w0", 1)])
 
 
-def test_a_message_nobody_sent_is_found() -> None:
+def test_a_message_that_was_never_sent_is_found() -> None:
     with pytest.raises(WrongData, match="never sent"):
         check(log("w0:1", "w9:1"), {"session": 2}, [Sent("w0", 1)])
 
@@ -40,15 +40,15 @@ def test_a_gap_in_the_numbers_is_found() -> None:
         check(entries, {"session": 3}, [Sent("w0", 2)])
 
 
-def test_a_head_that_says_another_end_is_found() -> None:
+def test_a_head_with_the_wrong_end_is_found() -> None:
     with pytest.raises(WrongData, match="says 1, its log ends at 2"):
         check(log("w0:1", "w0:2"), {"session": 1}, [Sent("w0", 2)])
 
 
-def test_a_message_before_an_earlier_one_of_its_writer_is_found() -> None:
+def test_messages_of_one_writer_out_of_order_are_found() -> None:
     with pytest.raises(WrongData, match="w0:1 stands behind w0:2"):
         check(log("w0:2", "w0:1"), {"session": 2}, [Sent("w0", 2)])
 
 
-def test_writers_that_do_not_wait_for_answers_have_no_order() -> None:
+def test_writers_that_do_not_wait_for_responses_have_no_order() -> None:
     check(log("w0:2", "w0:1"), {"session": 2}, [Sent("w0", 2, sequential=False)])

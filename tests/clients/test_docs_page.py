@@ -55,7 +55,7 @@ def test_it_requests_nothing_from_another_host(
     assert [url for url in seen["requested"] if not url.startswith(f"{service.url}/")] == []
 
 
-def test_its_console_has_no_complaints_such_as_those_of_the_content_security_policy(
+def test_the_console_shows_no_errors_such_as_content_security_policy_violations(
     seen: dict[str, Any],
 ) -> None:
     assert seen["complaints"] == []

@@ -37,7 +37,7 @@ async def test_it_creates_a_session_without_a_user_and_with_nulls(client: JulepC
     assert (session["situation"], session["token_budget"]) == (None, None)
 
 
-async def test_it_is_refused_a_session_for_another_user(client: JulepClient) -> None:
+async def test_it_cannot_create_a_session_for_another_user(client: JulepClient) -> None:
     with pytest.raises(Refused) as refused:
         await client.create(user_id=str(uuid4()))
 
@@ -45,7 +45,7 @@ async def test_it_is_refused_a_session_for_another_user(client: JulepClient) -> 
     assert refused.value.body.keys() == {"detail"}
 
 
-async def test_it_learns_that_a_session_is_not_there(client: JulepClient) -> None:
+async def test_it_learns_that_a_session_does_not_exist(client: JulepClient) -> None:
     with pytest.raises(Refused) as refused:
         await client.get(str(uuid4()))
 

@@ -85,7 +85,9 @@ async def test_it_chats_without_leaving_a_trace(client: JulepClient, script: Scr
     assert await client.history(session_id) == []
 
 
-async def test_its_tools_are_called_and_answered(client: JulepClient, script: Script) -> None:
+async def test_its_tools_are_called_and_their_results_are_used(
+    client: JulepClient, script: Script
+) -> None:
     session_id = await client.create()
     script.steps.extend([Step(tool_calls=[TOOL_CALL]), Step(text="Three below.")])
 

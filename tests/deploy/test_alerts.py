@@ -84,7 +84,7 @@ def promtool(*arguments: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
-def test_the_rules_are_rules(rules: Path) -> None:
+def test_the_rules_are_valid(rules: Path) -> None:
     printed = promtool("check", "rules", "--lint=all", "--lint-fatal", rules, cwd=rules.parent)
 
     assert f"{len(alerts())} rules found" in printed
@@ -98,7 +98,7 @@ def test_each_alert_fires_when_it_should_and_a_healthy_service_is_quiet(rules: P
     assert "SUCCESS" in printed
 
 
-def test_no_alert_is_without_a_case_in_which_it_fires() -> None:
+def test_every_alert_has_a_case_in_which_it_fires() -> None:
     cases = [
         case
         for test in yaml.safe_load(CASES.read_text())["tests"]
@@ -109,7 +109,7 @@ def test_no_alert_is_without_a_case_in_which_it_fires() -> None:
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
-def test_an_alert_asks_for_series_and_labels_there_are(alert: dict[str, Any]) -> None:
+def test_an_alert_uses_series_and_labels_that_exist(alert: dict[str, Any]) -> None:
     asked = SELECTOR.findall(alert["expr"])
     there = labels_of_series()
 
@@ -123,7 +123,7 @@ def test_an_alert_asks_for_series_and_labels_there_are(alert: dict[str, Any]) ->
 @pytest.mark.parametrize(
     "case", yaml.safe_load(CASES.read_text())["tests"], ids=lambda c: c["name"]
 )
-def test_a_case_is_made_of_series_there_are(case: dict[str, Any]) -> None:
+def test_a_case_uses_series_that_exist(case: dict[str, Any]) -> None:
     made = [SELECTOR.fullmatch(one["series"]) for one in case["input_series"]]
     there = labels_of_series()
 
@@ -134,7 +134,7 @@ def test_a_case_is_made_of_series_there_are(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
-def test_an_alert_says_how_bad_for_how_long_what_and_where_to_read_on(
+def test_an_alert_has_a_severity_a_duration_a_summary_and_a_runbook(
     alert: dict[str, Any],
 ) -> None:
     headings = re.findall(r"^### (\w+)$", (ROOT / RUNBOOK).read_text(), re.MULTILINE)
@@ -146,21 +146,21 @@ def test_an_alert_says_how_bad_for_how_long_what_and_where_to_read_on(
     assert alert["alert"] in headings
 
 
-def test_documents_name_alerts_there_are() -> None:
+def test_documents_name_the_alerts_that_exist() -> None:
     texts = [(ROOT / "docs" / name).read_text() for name in ("scaling.md", "operations.md")]
     named = {name for text in texts for name in re.findall(r"\bSessions[A-Z]\w+", text)}
 
     assert named == {alert["alert"] for alert in alerts()}
 
 
-def test_prometheus_of_compose_reads_the_rules_it_makes() -> None:
+def test_prometheus_in_compose_reads_the_rules_it_writes() -> None:
     script = services()["prometheus"]["command"][0]
     config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
 
     assert config["rule_files"] == re.findall(r"> (\S+)", script)
 
 
-def test_the_option_for_kubernetes_has_the_rules() -> None:
+def test_the_kubernetes_option_has_the_same_rules() -> None:
     (rule,) = of_kind("options", "PrometheusRule")
 
     assert rule["spec"]["groups"][0]["rules"] == alerts()

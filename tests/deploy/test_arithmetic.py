@@ -50,7 +50,7 @@ def test_a_pod_is_never_killed_while_it_drains(overlay: str) -> None:
     assert grace_s > pause_s + drain_s + shutdown_s + CLOSING_MARGIN_S
 
 
-def test_a_pod_that_goes_is_withdrawn_before_it_stops(overlay: str) -> None:
+def test_a_terminating_pod_is_withdrawn_before_it_stops(overlay: str) -> None:
     one = container(the(overlay, "Deployment", "session-service"))
     readiness = one["readinessProbe"]
 
@@ -59,7 +59,7 @@ def test_a_pod_that_goes_is_withdrawn_before_it_stops(overlay: str) -> None:
     assert pause_s > readiness["periodSeconds"] * readiness["failureThreshold"]
 
 
-def test_all_replicas_together_stay_below_the_connections_of_a_member(overlay: str) -> None:
+def test_all_replicas_together_stay_below_the_connection_limit_of_a_member(overlay: str) -> None:
     strategy = the(overlay, "Deployment", "session-service")["spec"]["strategy"]["rollingUpdate"]
     pool = int(settings_of(overlay)["SESSIONS_MONGO_MAX_POOL"])
     counting = RATE_LIMIT_CONNECTIONS + MONITORING_CONNECTIONS
@@ -73,18 +73,18 @@ def test_all_replicas_together_stay_below_the_connections_of_a_member(overlay: s
     assert pods * (pool + MONITORING_CONNECTIONS + counting) + RESERVED_CONNECTIONS <= limit
 
 
-def test_no_replica_goes_before_its_successor_is_ready(overlay: str) -> None:
+def test_no_replica_stops_before_its_successor_is_ready(overlay: str) -> None:
     strategy = the(overlay, "Deployment", "session-service")["spec"]["strategy"]["rollingUpdate"]
 
     assert strategy["maxUnavailable"] == 0
     assert strategy["maxSurge"] >= 1
 
 
-def test_the_autoscaler_alone_says_how_many_replicas_there_are(overlay: str) -> None:
+def test_only_the_autoscaler_sets_the_number_of_replicas(overlay: str) -> None:
     assert "replicas" not in the(overlay, "Deployment", "session-service")["spec"]
 
 
-def test_the_autoscaler_looks_at_the_cpu_only(overlay: str) -> None:
+def test_the_autoscaler_looks_only_at_the_cpu(overlay: str) -> None:
     metrics = the(overlay, "HorizontalPodAutoscaler", "session-service")["spec"]["metrics"]
 
     assert [metric["resource"]["name"] for metric in metrics] == ["cpu"]
@@ -132,7 +132,7 @@ def test_the_ports_are_those_of_the_settings(overlay: str) -> None:
     }
 
 
-def test_the_ingress_takes_bodies_as_large_as_the_service_does(overlay: str) -> None:
+def test_the_ingress_accepts_bodies_as_large_as_the_service_does(overlay: str) -> None:
     annotations = the(overlay, "Ingress", "session-service")["metadata"]["annotations"]
     largest = settings_of(overlay)["SESSIONS_MAX_BODY_BYTES"]
 
@@ -140,14 +140,14 @@ def test_the_ingress_takes_bodies_as_large_as_the_service_does(overlay: str) -> 
     assert annotations["nginx.org/client-max-body-size"] == largest
 
 
-def test_the_ingress_does_not_hold_streams_back(overlay: str) -> None:
+def test_the_ingress_does_not_buffer_streams(overlay: str) -> None:
     annotations = the(overlay, "Ingress", "session-service")["metadata"]["annotations"]
 
     assert annotations["nginx.ingress.kubernetes.io/proxy-buffering"] == "off"
     assert annotations["nginx.org/proxy-buffering"] == "False"
 
 
-def test_the_cache_takes_a_quarter_of_the_memory_at_most(overlay: str) -> None:
+def test_the_cache_takes_at_most_a_quarter_of_the_memory(overlay: str) -> None:
     limits = container(the(overlay, "Deployment", "session-service"))["resources"]["limits"]
     cache_bytes = int(settings_of(overlay)["SESSIONS_WINDOW_CACHE_BYTES"])
 

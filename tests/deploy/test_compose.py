@@ -15,7 +15,7 @@ OBSERVABILITY = {"prometheus", "grafana"}
 DATABASE = {"mongo", "mongo-initiate", "indexes", "service"}
 
 
-def test_the_profile_adds_prometheus_and_grafana_and_nothing_else_has_one() -> None:
+def test_only_prometheus_and_grafana_have_a_profile() -> None:
     with_profile = {name for name, s in services().items() if s.get("profiles")}
 
     assert services().keys() == OBSERVABILITY | DATABASE
@@ -31,7 +31,7 @@ def test_mongodb_is_a_supported_version_with_a_replica_set_and_a_key_file() -> N
     assert "exec mongod --replSet rs0 --keyFile /run/mongodb/key " in script
 
 
-def test_the_database_has_no_published_port_and_a_network_without_a_way_out() -> None:
+def test_the_database_has_no_published_port_and_an_internal_network() -> None:
     assert not any("ports" in services()[name] for name in ("mongo", "mongo-initiate", "indexes"))
     assert services()["mongo"]["networks"] == ["database"]
     assert compose()["networks"]["database"] == {"internal": True}
@@ -43,7 +43,7 @@ def test_ports_are_published_on_loopback_only() -> None:
     assert sorted(ports) == ["127.0.0.1:3000:3000", "127.0.0.1:8000:8000"]
 
 
-def test_every_secret_is_a_placeholder_that_refuses_to_start() -> None:
+def test_every_secret_is_a_required_variable() -> None:
     assert required_variables() == {
         "MONGO_KEY",
         "MONGO_OPERATOR_PASSWORD",
@@ -65,7 +65,7 @@ def test_no_secret_has_a_value() -> None:
     assert all(re.search(r"\$\{\w+:(\?[^}]+|-)\}", value) for value in secrets)
 
 
-def test_the_service_comes_to_mongodb_as_its_least_privileged_user() -> None:
+def test_the_service_logs_in_to_mongodb_as_its_least_privileged_user() -> None:
     urls = {
         services()[name]["environment"]["SESSIONS_MONGO_URL"] for name in ("service", "indexes")
     }
@@ -96,7 +96,7 @@ def test_each_step_waits_for_the_one_before() -> None:
     assert waits["service"] == {"indexes": "service_completed_successfully"}
 
 
-def test_jobs_run_once_and_servers_again_and_again() -> None:
+def test_jobs_run_once_and_servers_are_restarted() -> None:
     restarts = {name: s["restart"] for name, s in services().items()}
 
     again = {name for name, restart in restarts.items() if restart == "unless-stopped"}
@@ -105,7 +105,7 @@ def test_jobs_run_once_and_servers_again_and_again() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(OBSERVABILITY | DATABASE))
-def test_no_container_has_more_than_it_needs(name: str) -> None:
+def test_no_container_has_more_privileges_than_it_needs(name: str) -> None:
     service = services()[name]
 
     assert service["read_only"] is True
@@ -137,7 +137,7 @@ def test_every_mounted_file_is_in_the_repository() -> None:
     assert missing == []
 
 
-def test_the_key_file_is_for_its_owner_only(tmp_path: Any) -> None:
+def test_only_its_owner_can_read_the_key_file(tmp_path: Any) -> None:
     umask, writing = services()["mongo"]["command"][0].splitlines()[:2]
     script = f"{umask}\n{writing}".replace("$$", "$").replace("/run/mongodb", str(tmp_path))
 

@@ -49,7 +49,7 @@ def test_no_panel_covers_another() -> None:
     assert len(cells) == len(set(cells))
 
 
-def test_every_panel_asks_the_data_source_that_is_provisioned() -> None:
+def test_every_panel_uses_the_provisioned_data_source() -> None:
     provisioned = GRAFANA / "provisioning" / "datasources" / "prometheus.yml"
     (source,) = yaml.safe_load(provisioned.read_text())["datasources"]
 

@@ -17,7 +17,7 @@ from tests.deploy.dockerfile import instructions, stages, values
 from tests.deploy.manifests import ROOT, container, pod, the
 
 
-def test_both_stages_stand_on_the_same_pinned_base() -> None:
+def test_both_stages_use_the_same_pinned_base() -> None:
     bases = {value.split(" AS ")[0] for name, value in instructions() if name == "FROM"}
 
     assert len(stages()) == 2
@@ -25,7 +25,7 @@ def test_both_stages_stand_on_the_same_pinned_base() -> None:
     assert len(bases) == 1
 
 
-def test_only_what_is_locked_with_hashes_is_fetched() -> None:
+def test_only_packages_locked_with_hashes_are_fetched() -> None:
     installs = [v for v in values("build", "RUN") if re.search(r"\b(install|wheel)\b", v)]
 
     fetching = [command for command in installs if "--no-index" not in command]
@@ -49,7 +49,7 @@ def test_the_image_runs_as_an_unprivileged_user() -> None:
     assert values("runtime", "USER") == ["10001:10001"]
 
 
-def test_the_manifests_run_the_user_of_the_image() -> None:
+def test_the_manifests_use_the_user_of_the_image() -> None:
     context = pod(the("prod", "Deployment", "session-service"))["securityContext"]
 
     assert [f"{context['runAsUser']}:{context['runAsGroup']}"] == values("runtime", "USER")
@@ -69,7 +69,7 @@ def test_nothing_is_written_to_the_image_when_it_runs() -> None:
     assert [mount["mountPath"] for mount in mounts if not mount.get("readOnly")] == ["/tmp"]
 
 
-def test_the_service_listens_beyond_its_container_on_the_port_that_is_exposed() -> None:
+def test_the_service_listens_on_all_addresses_and_the_exposed_port() -> None:
     environment = " ".join(values("runtime", "ENV"))
 
     assert "SESSIONS_HOST=0.0.0.0" in environment
@@ -92,7 +92,7 @@ def test_the_image_is_labelled_with_the_version_of_the_service() -> None:
 
 
 @pytest.mark.parametrize(("status", "exit_code"), [(200, 0), (503, 1)])
-def test_the_health_check_asks_for_liveness_without_a_shell(status: int, exit_code: int) -> None:
+def test_the_health_check_requests_liveness_without_a_shell(status: int, exit_code: int) -> None:
     with answering(status) as (port, asked):
         done = subprocess.run(health_check(), env={"SESSIONS_PORT": str(port)}, check=False)
 
@@ -131,7 +131,7 @@ def answering(status: int) -> Iterator[tuple[int, list[str]]]:
         server.server_close()
 
 
-def test_only_what_the_build_copies_is_sent_to_it() -> None:
+def test_only_files_that_the_build_copies_are_sent_to_it() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     copied = {part for v in values("build", "COPY") for part in v.split()[:-1]}
 

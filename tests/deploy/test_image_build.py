@@ -52,7 +52,7 @@ def run(command: str, scratch: Path) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
-def test_the_service_runs_from_what_is_copied(installed: Path) -> None:
+def test_the_service_runs_from_the_copied_folder(installed: Path) -> None:
     # Without the environment of this machine, in a folder without the sources.
     done = subprocess.run(
         [installed / "bin" / "session-service", "--version"],
@@ -86,7 +86,7 @@ def test_no_installer_is_left_in_the_image(installed: Path) -> None:
     assert not any(name.startswith("pip") for name in names)
 
 
-def test_bytecode_is_there_before_it_runs(installed: Path) -> None:
+def test_bytecode_exists_before_the_service_runs(installed: Path) -> None:
     packages = next((installed / "lib").glob("python3.*")) / "site-packages"
 
     assert list((packages / "service" / "__pycache__").glob("app.*.pyc"))

@@ -20,7 +20,7 @@ def rules(overlay: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def test_what_no_policy_allows_is_denied(overlay: str) -> None:
+def test_traffic_that_no_policy_allows_is_denied(overlay: str) -> None:
     policy = the(overlay, "NetworkPolicy", "default-deny")
 
     assert policy["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
@@ -32,7 +32,7 @@ def test_every_rule_names_its_peers_and_its_ports(overlay: str) -> None:
     assert all(port.get("port") for _, rule in rules(overlay) for port in rule["ports"])
 
 
-def test_no_rule_takes_every_pod_or_every_namespace(overlay: str) -> None:
+def test_no_rule_selects_every_pod_or_every_namespace(overlay: str) -> None:
     selectors = [
         peer[key]
         for _, rule in rules(overlay)
@@ -44,7 +44,7 @@ def test_no_rule_takes_every_pod_or_every_namespace(overlay: str) -> None:
     assert all(selector.get("matchLabels") for selector in selectors)
 
 
-def test_the_internet_is_asked_over_https_only_and_never_asks(overlay: str) -> None:
+def test_the_internet_is_reached_only_over_https_and_never_reaches_in(overlay: str) -> None:
     open_rules = [
         (side, [port["port"] for port in rule["ports"]], peer["ipBlock"])
         for side, rule in rules(overlay)

@@ -41,7 +41,7 @@ def test_every_container_has_requests_and_limits(overlay: str) -> None:
     assert all(r.keys() == {"requests", "limits"} for r in bounded)
 
 
-def test_a_long_running_container_never_uses_more_memory_than_it_asked_for(overlay: str) -> None:
+def test_a_long_running_container_never_uses_more_memory_than_it_requested(overlay: str) -> None:
     bounded = [container(w)["resources"] for w in workloads(overlay) if w["kind"] in LONG_RUNNING]
 
     assert [r["limits"]["memory"] for r in bounded] == [r["requests"]["memory"] for r in bounded]
@@ -60,7 +60,7 @@ def test_the_service_runs_as_the_images_user(overlay: str) -> None:
     assert {p["securityContext"]["runAsUser"] for p in ours} == {10001}
 
 
-def test_no_container_gains_rights_or_writes_to_its_image(overlay: str) -> None:
+def test_no_container_gains_privileges_or_writes_to_its_image(overlay: str) -> None:
     contexts = [one["securityContext"] for _, one in containers(overlay)]
 
     assert all(
@@ -74,7 +74,7 @@ def test_no_container_gains_rights_or_writes_to_its_image(overlay: str) -> None:
     )
 
 
-def test_no_pod_has_a_token_of_the_kubernetes_api(overlay: str) -> None:
+def test_no_pod_has_a_token_for_the_kubernetes_api(overlay: str) -> None:
     given = [pod(w)["automountServiceAccountToken"] for w in workloads(overlay)]
     accounts = {account["metadata"]["name"] for account in of_kind(overlay, "ServiceAccount")}
 
@@ -86,7 +86,7 @@ def test_no_pod_gets_variables_of_other_services(overlay: str) -> None:
     assert not any(pod(workload)["enableServiceLinks"] for workload in workloads(overlay))
 
 
-def test_no_pod_shares_a_namespace_or_a_folder_of_its_node(overlay: str) -> None:
+def test_no_pod_shares_a_namespace_or_a_folder_with_its_node(overlay: str) -> None:
     specs = [pod(workload) for workload in workloads(overlay)]
 
     assert not any(s.get(key) for s in specs for key in ("hostNetwork", "hostPID", "hostIPC"))
@@ -117,7 +117,7 @@ def test_only_readiness_looks_at_the_database(overlay: str) -> None:
     }
 
 
-def test_every_port_that_is_named_is_there(overlay: str) -> None:
+def test_every_named_port_exists(overlay: str) -> None:
     service = the(overlay, "Service", "session-service")
     ports = {port["name"] for port in container(deployment(overlay))["ports"]}
 
@@ -126,7 +126,7 @@ def test_every_port_that_is_named_is_there(overlay: str) -> None:
     assert probed | {port["targetPort"] for port in service["spec"]["ports"]} <= ports
 
 
-def test_each_service_selects_the_pods_it_is_for_and_no_job(overlay: str) -> None:
+def test_each_service_selects_its_own_pods_and_no_job(overlay: str) -> None:
     chosen = {
         service["metadata"]["name"]: [
             (w["kind"], w["metadata"]["name"])
@@ -179,7 +179,7 @@ def test_no_secret_is_part_of_the_manifests(overlay: str) -> None:
     assert of_kind(overlay, "Secret") == []
 
 
-def test_jobs_end_and_clear_up_after_themselves(overlay: str) -> None:
+def test_jobs_end_and_clean_up_after_themselves(overlay: str) -> None:
     specs = [job["spec"] for job in of_kind(overlay, "Job")]
 
     assert specs
@@ -189,7 +189,7 @@ def test_jobs_end_and_clear_up_after_themselves(overlay: str) -> None:
     )
 
 
-def test_a_changed_setting_rolls_the_pods(overlay: str) -> None:
+def test_a_changed_setting_restarts_the_pods(overlay: str) -> None:
     (source,) = container(deployment(overlay))["envFrom"]
 
     assert re.fullmatch(r"session-service-[a-z0-9]{10}", source["configMapRef"]["name"])

@@ -81,7 +81,7 @@ def test_every_setting_is_in_the_manifests_or_left_out_for_a_reason() -> None:
 
 
 @pytest.mark.parametrize("overlay", DEPLOYED)
-def test_the_settings_of_the_manifests_are_ones_the_service_starts_with(
+def test_the_service_starts_with_the_settings_of_the_manifests(
     overlay: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in settings_of(overlay).items():

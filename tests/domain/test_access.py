@@ -49,14 +49,14 @@ FORBIDDEN = [
 
 
 @pytest.mark.parametrize(("caller", "action", "user_id", "agent_id", "expected"), ALLOWED)
-def test_the_table_says_how_far_a_caller_reaches(
+def test_a_caller_reaches_as_far_as_the_table_says(
     caller: Caller, action: Action, user_id: str | None, agent_id: str | None, expected: Reach
 ) -> None:
     assert expected == decide(caller, action, user_id=user_id, agent_id=agent_id)
 
 
 @pytest.mark.parametrize(("caller", "action", "user_id", "agent_id"), FORBIDDEN)
-def test_nobody_but_an_admin_acts_for_another_user(
+def test_only_an_admin_acts_for_another_user(
     caller: Caller, action: Action, user_id: str, agent_id: str | None
 ) -> None:
     with pytest.raises(Forbidden):

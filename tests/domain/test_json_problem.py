@@ -25,7 +25,7 @@ SYNTAX = "what the parser says"
         (b'["x", "\\uD83D"]', "[1]", "d83d"),
     ],
 )
-def test_a_lone_surrogate_is_called_that_and_found(data: bytes, place: str, half: str) -> None:
+def test_a_lone_surrogate_is_named_and_located(data: bytes, place: str, half: str) -> None:
     problem = json_problem(data, SYNTAX)
 
     assert problem.startswith(f"{place} has a lone surrogate")
@@ -59,5 +59,5 @@ JSON = st.recursive(st.text(max_size=5) | st.integers() | st.none(), st.lists, m
 
 
 @given(JSON)
-def test_where_there_is_no_lone_surrogate_none_is_found(value: object) -> None:
+def test_no_lone_surrogate_is_reported_where_none_exists(value: object) -> None:
     assert json_problem(json.dumps(value).encode(), SYNTAX) == SYNTAX

@@ -29,7 +29,7 @@ def test_the_time_is_in_utc_and_cut_to_milliseconds() -> None:
     assert now <= datetime.now(UTC)
 
 
-def test_a_new_session_is_empty_and_was_active_when_it_was_made() -> None:
+def test_a_new_session_is_empty_and_was_last_active_at_its_creation() -> None:
     session = Session(agent_id="agent", user_id="alice")
 
     assert session.message_count == 0
@@ -48,7 +48,7 @@ def test_a_session_counts_the_messages_from_its_start_to_its_end(
     assert count == session.message_count
 
 
-def test_ids_are_random_uuids_of_their_own() -> None:
+def test_ids_are_distinct_random_uuids() -> None:
     sessions = [Session(agent_id="agent", user_id="alice") for _ in range(2)]
     messages = [Message(role=Role.USER, content="x") for _ in range(2)]
 

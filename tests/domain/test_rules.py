@@ -117,7 +117,7 @@ def test_texts_that_cannot_be_stored_are_refused(check: Callable[[str], None], b
 
 @pytest.mark.parametrize("check", TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("odd", [" ", "\x01", "\x7f", "\ufeff", "\U0010ffff", "\ud7ff\ue000"])
-def test_odd_texts_that_can_be_stored_are_taken(check: Callable[[str], None], odd: str) -> None:
+def test_odd_texts_that_can_be_stored_are_accepted(check: Callable[[str], None], odd: str) -> None:
     check(odd)
 
 
@@ -171,7 +171,7 @@ def test_lists_of_objects_are_measured_in_bytes_of_json(
     ("field", "greatest"),
     [("max_context_results", MAX_CONTEXT_RESULTS), ("token_budget", MAX_TOKEN_BUDGET)],
 )
-def test_numbers_of_a_session_have_both_their_bounds(field: str, greatest: int) -> None:
+def test_numbers_of_a_session_have_a_lower_and_an_upper_bound(field: str, greatest: int) -> None:
     for inside in (1, 2, greatest - 1, greatest):
         check_session_with(**{field: inside})
 
@@ -181,7 +181,7 @@ def test_numbers_of_a_session_have_both_their_bounds(field: str, greatest: int) 
 
 
 @pytest.mark.parametrize("check", [check for check, _ in OBJECTS.values()], ids=OBJECTS)
-def test_objects_are_nested_up_to_a_depth(check: Callable[[JsonObject], None]) -> None:
+def test_objects_may_be_nested_up_to_a_limit(check: Callable[[JsonObject], None]) -> None:
     check(nested(MAX_JSON_DEPTH - 1))
     check(nested(MAX_JSON_DEPTH))
     with pytest.raises(InvalidInput, match="nested deeper"):
@@ -200,18 +200,18 @@ def test_integers_beyond_64_bits_are_refused(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [INT64.start, INT64.start + 1, INT64.stop - 1, 0, True, False])
-def test_integers_of_64_bits_are_taken(number: int) -> None:
+def test_integers_of_64_bits_are_accepted(number: int) -> None:
     check_message_with(metadata={"a": [number]})
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_numbers_that_json_does_not_know_are_refused(number: float) -> None:
+def test_numbers_that_json_cannot_express_are_refused(number: float) -> None:
     with pytest.raises(InvalidInput, match="finite"):
         check_message_with(metadata={"a": number})
 
 
 @pytest.mark.parametrize("number", [1.7976931348623157e308, 5e-324, -0.0])
-def test_the_most_extreme_finite_numbers_are_taken(number: float) -> None:
+def test_the_most_extreme_finite_numbers_are_accepted(number: float) -> None:
     check_message_with(metadata={"a": number})
 
 
@@ -233,7 +233,7 @@ def test_an_assistant_may_respond_with_empty_text() -> None:
     check_message_with(role=Role.ASSISTANT, content="")
 
 
-def test_only_an_assistant_reasons_and_within_bounds() -> None:
+def test_only_an_assistant_has_reasoning_and_within_bounds() -> None:
     check_message_with(role=Role.ASSISTANT, reasoning_content="x" * MAX_REASONING_BYTES)
     with pytest.raises(InvalidInput, match="only an assistant"):
         check_message_with(role=Role.USER, reasoning_content="x")
@@ -251,7 +251,7 @@ def test_an_assistant_may_call_tools_with_or_without_content(
 
 
 @pytest.mark.parametrize("role", sorted(set(Role) - {Role.ASSISTANT}))
-def test_nobody_but_an_assistant_calls_tools(role: Role) -> None:
+def test_only_an_assistant_calls_tools(role: Role) -> None:
     with pytest.raises(InvalidInput, match="only messages with the role 'assistant'"):
         check_message_with(role=role, tool_calls=[{"id": "1"}])
 
@@ -277,7 +277,7 @@ def test_a_refusal_names_the_field_and_never_shows_its_value() -> None:
     assert "s3cret" not in str(refusal.value)
 
 
-def test_what_is_left_out_breaks_no_rule() -> None:
+def test_optional_fields_may_be_left_out() -> None:
     check_session(NewSession(agent_id="a"))
     check_message(NewMessage(role=Role.USER, content="x"))
     check_profile("alice", None)

@@ -62,7 +62,7 @@ def test_a_result_with_an_id_keeps_it() -> None:
     assert answered(stored, result("search", "mine")) == ["mine"]
 
 
-def test_a_result_after_more_was_said_answers_no_older_call() -> None:
+def test_a_result_does_not_answer_a_call_once_more_was_said() -> None:
     for role in (Role.USER, Role.ASSISTANT):
         stored = [calls(("c1", "search")), said(role)]
 
@@ -79,7 +79,7 @@ def test_a_result_of_another_tool_answers_nothing() -> None:
     assert answered([calls(("c1", "search"))], result("weather")) == [None]
 
 
-def test_calls_of_no_known_shape_are_answered_by_nothing() -> None:
+def test_calls_of_unknown_shape_are_not_answered() -> None:
     odd = NewMessage(role=Role.ASSISTANT, tool_calls=[{"id": 7}, {"function": "x"}])
 
     assert answered([odd], result("x")) == [None]

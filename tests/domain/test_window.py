@@ -23,7 +23,9 @@ def page_of(log: list[int], window: Window) -> list[int]:
 
 
 @given(STARTS, LENGTHS, WINDOWS)
-def test_a_window_shows_what_it_would_of_a_list(start: int, length: int, window: Window) -> None:
+def test_a_window_shows_the_same_as_a_slice_of_a_list(
+    start: int, length: int, window: Window
+) -> None:
     log = list(range(start, start + length))
 
     seqs = seqs_in(window, session_with(start, length))
@@ -33,7 +35,7 @@ def test_a_window_shows_what_it_would_of_a_list(start: int, length: int, window:
 
 
 @given(start=STARTS, length=LENGTHS, limit=LIMITS, newest=st.booleans())
-def test_pages_one_after_the_other_show_each_message_once(
+def test_consecutive_pages_show_each_message_once(
     *, start: int, length: int, limit: int, newest: bool
 ) -> None:
     session = session_with(start, length)
@@ -48,7 +50,7 @@ def test_pages_one_after_the_other_show_each_message_once(
 
 
 @given(STARTS, LENGTHS, LIMITS, st.integers(0, 40), st.integers(1, 10))
-def test_messages_that_are_appended_do_not_shift_pages_counted_from_the_oldest(
+def test_appended_messages_do_not_shift_pages_counted_from_the_oldest(
     start: int, length: int, limit: int, skip: int, appended: int
 ) -> None:
     window = Window(limit=limit, skip=skip)
@@ -59,5 +61,5 @@ def test_messages_that_are_appended_do_not_shift_pages_counted_from_the_oldest(
     assert before == after[: len(before)]
 
 
-def test_a_window_counts_from_the_oldest_message_and_skips_none_unless_told() -> None:
+def test_a_window_counts_from_the_oldest_message_and_skips_none_by_default() -> None:
     assert range(3, 5) == seqs_in(Window(limit=2), session_with(3, 10))

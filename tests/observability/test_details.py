@@ -30,7 +30,7 @@ async def readiness(mongo_url: str, **settings: Any) -> tuple[int, dict[str, Any
 
 
 @pytest.mark.parametrize("driver", ["motor", "pymongo"])
-async def test_a_standalone_is_ready_and_says_what_it_does_not_promise(
+async def test_a_standalone_is_ready_and_says_what_it_cannot_promise(
     secured: str, driver: str
 ) -> None:
     found = await readiness(f"mongodb://root:{PASSWORD}@{secured}/", mongo_driver=driver)
@@ -38,17 +38,17 @@ async def test_a_standalone_is_ready_and_says_what_it_does_not_promise(
     assert found == (200, {"status": "ready", "failed": [], "details": [STANDALONE]})
 
 
-async def test_a_replica_set_that_is_well_has_no_details(mongo_url: str) -> None:
+async def test_a_healthy_replica_set_has_no_details(mongo_url: str) -> None:
     assert await readiness(mongo_url) == (200, {"status": "ready", "failed": []})
 
 
-async def test_a_database_that_is_away_has_its_reason() -> None:
+async def test_an_unreachable_database_is_reported() -> None:
     status, body = await readiness("mongodb://127.0.0.1:9/")
 
     assert (status, body["details"]) == (503, [NOBODY])
 
 
-async def test_a_replica_set_without_a_primary_has_its_reason(
+async def test_a_replica_set_without_a_primary_is_reported(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("mongod")
@@ -58,14 +58,14 @@ async def test_a_replica_set_without_a_primary_has_its_reason(
     assert (status, body["details"]) == (503, [NO_PRIMARY])
 
 
-async def test_a_wrong_password_is_said_to_be_wrong(secured: str) -> None:
+async def test_a_wrong_password_is_reported(secured: str) -> None:
     status, body = await readiness(f"mongodb://root:wrong@{secured}/")
 
     assert status == 503
     assert WRONG_LOGIN in body["details"][0]
 
 
-async def test_a_user_who_may_not_make_indexes_is_told_in_the_details(secured: str) -> None:
+async def test_a_user_who_may_not_create_indexes_is_reported(secured: str) -> None:
     url = f"mongodb://reader:{PASSWORD}@{secured}/bare?authSource=admin"
 
     status, body = await readiness(url, mongo_database=None)

@@ -49,15 +49,15 @@ async def readiness(clock: Clock, store: Store) -> Readiness:
     return readiness
 
 
-def test_nobody_is_ready_before_the_database_has_answered(clock: Clock) -> None:
+def test_a_process_is_not_ready_before_its_database_has_responded(clock: Clock) -> None:
     assert Readiness(clock).failed() == ["mongodb", "indexes"]
 
 
-def test_who_has_its_database_is_ready(readiness: Readiness) -> None:
+def test_a_process_whose_database_has_responded_is_ready(readiness: Readiness) -> None:
     assert readiness.failed() == []
 
 
-async def test_a_database_that_is_away_for_an_election_takes_nobody_out(
+async def test_a_process_stays_ready_while_its_database_is_away_for_an_election(
     readiness: Readiness, clock: Clock, store: Store
 ) -> None:
     store.is_away = True
@@ -79,7 +79,7 @@ async def test_a_database_that_is_away_for_longer_is_named(
     assert readiness.failed() == ["mongodb"]
 
 
-async def test_one_answer_is_enough_to_be_ready_again(
+async def test_one_response_is_enough_to_be_ready_again(
     readiness: Readiness, clock: Clock, store: Store
 ) -> None:
     store.is_away = True
@@ -91,7 +91,7 @@ async def test_one_answer_is_enough_to_be_ready_again(
     assert readiness.failed() == []
 
 
-async def test_a_process_that_could_not_ping_for_long_is_still_ready(
+async def test_a_process_that_has_not_pinged_for_long_is_still_ready(
     readiness: Readiness, clock: Clock
 ) -> None:
     clock.now_s += 10 * FAILING_AFTER_S
@@ -99,7 +99,7 @@ async def test_a_process_that_could_not_ping_for_long_is_still_ready(
     assert readiness.failed() == []
 
 
-async def test_a_ping_that_hangs_is_given_up_in_time(
+async def test_a_hanging_ping_is_given_up_in_time(
     readiness: Readiness, clock: Clock, store: Store
 ) -> None:
     store.hangs = True
@@ -118,7 +118,7 @@ async def test_missing_indexes_are_named(readiness: Readiness, store: Store) -> 
     assert readiness.failed() == ["indexes"]
 
 
-def test_who_is_stopping_is_not_ready(readiness: Readiness) -> None:
+def test_a_stopping_process_is_not_ready(readiness: Readiness) -> None:
     readiness.drain()
 
     assert readiness.failed() == ["draining"]

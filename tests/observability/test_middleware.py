@@ -60,7 +60,7 @@ async def test_requests_are_counted_by_template_and_dialect(
     assert sample(SECONDS, **labels) == 2
 
 
-async def test_a_mistake_of_ours_is_counted_as_500(
+async def test_an_unexpected_error_is_counted_as_500(
     client: httpx2.AsyncClient, dialect: str
 ) -> None:
     await client.get("/fail")
@@ -69,7 +69,7 @@ async def test_a_mistake_of_ours_is_counted_as_500(
     assert sample(REQUESTS, **labels, status="500") == 1
 
 
-async def test_paths_that_are_none_share_one_series(client: httpx2.AsyncClient) -> None:
+async def test_unknown_paths_share_one_series(client: httpx2.AsyncClient) -> None:
     labels = {"method": "GET", "route": "none", "dialect": "none", "status": "404"}
     before = sample(REQUESTS, **labels)
 
@@ -79,7 +79,7 @@ async def test_paths_that_are_none_share_one_series(client: httpx2.AsyncClient) 
     assert sample(REQUESTS, **labels) - before == 2
 
 
-async def test_methods_that_are_none_share_one_series(client: httpx2.AsyncClient) -> None:
+async def test_unknown_methods_share_one_series(client: httpx2.AsyncClient) -> None:
     labels = {"method": "other", "route": "none", "dialect": "none", "status": "404"}
     before = sample(REQUESTS, **labels)
 

@@ -60,21 +60,21 @@ async def test_a_process_without_a_database_is_alive_and_not_ready() -> None:
     assert live.status_code == 200
 
 
-async def test_metrics_are_shown_as_prometheus_reads_them(client: httpx2.AsyncClient) -> None:
+async def test_metrics_are_in_the_format_of_prometheus(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/metrics")
 
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "# TYPE sessions_append_commit_seconds histogram" in answer.text
 
 
-async def test_metrics_with_a_port_of_their_own_are_on_no_other(mongo_url: str) -> None:
+async def test_metrics_with_their_own_port_are_on_no_other(mongo_url: str) -> None:
     async with running_app(mongo_url, metrics_port=9464) as app, asking(app) as client:
         answer = await client.get("/metrics")
 
     assert answer.status_code == 404
 
 
-async def test_an_append_is_seen_in_batches_and_in_commands(alice: Api) -> None:
+async def test_an_append_is_counted_in_batches_and_in_commands(alice: Api) -> None:
     names = ["sessions_append_batch_size_sum", "sessions_append_commit_seconds_count"]
     before = [sample(name) for name in names]
     session_id = await alice.create()
@@ -85,7 +85,7 @@ async def test_an_append_is_seen_in_batches_and_in_commands(alice: Api) -> None:
     assert sample("sessions_mongo_command_duration_seconds_count", command="insert") > 0
 
 
-async def test_a_window_that_is_read_twice_is_one_hit(alice: Api) -> None:
+async def test_reading_a_window_twice_counts_one_hit(alice: Api) -> None:
     session_id = await alice.create()
     await alice.say(session_id, "hello")
     await alice.history(session_id)
@@ -96,7 +96,7 @@ async def test_a_window_that_is_read_twice_is_one_hit(alice: Api) -> None:
     await until(lambda: sample("sessions_cache_hits_total") > before)
 
 
-async def test_connections_are_counted_while_they_are_there(
+async def test_connections_are_counted_while_they_are_open(
     mongo_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Clients of other tests may still be closing theirs, and would be counted in the usual gauge.

@@ -25,7 +25,7 @@ def test_metrics_are_on_their_port_until_the_end() -> None:
         httpx2.get(f"http://127.0.0.1:{port}/metrics")
 
 
-def test_a_port_that_is_taken_is_refused_at_once() -> None:
+def test_a_port_already_in_use_is_refused_immediately() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as other,
         pytest.raises(OSError, match="Address already in use"),

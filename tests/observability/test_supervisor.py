@@ -37,7 +37,7 @@ def _is_of_a_supervisor(task: asyncio.Task[Any]) -> bool:
     return coroutine is not None and coroutine.cr_code.co_filename == supervisor.__file__
 
 
-async def test_nobody_waits_for_a_worker_any_more_when_another_has_failed(tmp_path: Path) -> None:
+async def test_waiting_for_the_workers_ends_when_one_has_failed(tmp_path: Path) -> None:
     seen = SeenStopping(
         fail_alone, tmp_path / "first", count=2, stop_timeout_s=5, when_ended=lambda _: None
     )
@@ -48,7 +48,7 @@ async def test_nobody_waits_for_a_worker_any_more_when_another_has_failed(tmp_pa
     assert seen.tasks == set()
 
 
-async def test_a_worker_that_ends_before_it_is_ready_ends_all() -> None:
+async def test_all_workers_end_when_one_ends_before_it_is_ready() -> None:
     ended: list[int] = []
     said: list[str] = []
     workers = Supervisor(fail, None, count=2, stop_timeout_s=5, when_ended=ended.append)

@@ -102,7 +102,7 @@ def attributes(span: Span) -> dict[str, str | int]:
     return {a.key: a.value.string_value or a.value.int_value for a in span.attributes}
 
 
-def test_a_request_is_a_span_by_the_template_of_its_path(run: Run) -> None:
+def test_a_request_is_a_span_named_by_the_template_of_its_path(run: Run) -> None:
     span = run.of(run.append)["POST /history/update/{session_id}"]
 
     assert span.kind == Span.SPAN_KIND_SERVER
@@ -113,7 +113,7 @@ def test_a_request_is_a_span_by_the_template_of_its_path(run: Run) -> None:
     }
 
 
-def test_a_use_case_is_a_span_in_that_of_its_request(run: Run) -> None:
+def test_a_use_case_is_a_span_within_that_of_its_request(run: Run) -> None:
     spans = run.of(run.append)
 
     request = spans["POST /history/update/{session_id}"]
@@ -131,7 +131,7 @@ def test_a_batch_is_a_trace_of_its_own_linked_to_its_requests(run: Run) -> None:
     ("batch", "answer"),
     [("create batch", "create"), ("read heads batch", "continued"), ("list batch", "listed")],
 )
-def test_creates_and_reads_and_lists_are_linked_to_their_requests(
+def test_creates_reads_and_lists_are_linked_to_their_requests(
     run: Run, batch: str, answer: str
 ) -> None:
     asked: httpx2.Response = getattr(run, answer)
@@ -161,7 +161,7 @@ def is_linked(span: Span, answer: httpx2.Response) -> bool:
     return answer.headers["x-trace-id"] in {link.trace_id.hex() for link in span.links}
 
 
-def test_commands_are_spans_in_that_of_their_batch(run: Run) -> None:
+def test_commands_are_spans_within_that_of_their_batch(run: Run) -> None:
     [batch] = [span for span in run.named("append batch") if is_linked(span, run.append)]
 
     inside = {span.name for span in run.spans if span.parent_span_id == batch.span_id}
@@ -169,14 +169,14 @@ def test_commands_are_spans_in_that_of_their_batch(run: Run) -> None:
     assert inside == {"mongodb find", "mongodb insert", "mongodb update"}
 
 
-def test_the_trace_of_the_caller_goes_on(run: Run) -> None:
+def test_the_trace_of_the_caller_is_continued(run: Run) -> None:
     span = run.of(run.continued)["GET /get/{session_id}"]
 
     assert run.continued.headers["x-trace-id"] == CALLERS_TRACE == span.trace_id.hex()
     assert span.parent_span_id.hex() == CALLERS_SPAN
 
 
-def test_of_a_failure_only_the_kind_is_noted(run: Run) -> None:
+def test_only_the_kind_of_a_failure_is_recorded(run: Run) -> None:
     span = run.of(run.refused)["Sessions.append"]
 
     assert span.status.code == Status.STATUS_CODE_ERROR
@@ -193,7 +193,7 @@ def test_no_span_holds_what_was_said_or_by_whom(run: Run) -> None:
     assert run.user_id not in shown
 
 
-def test_a_line_of_the_log_names_its_trace() -> None:
+def test_a_log_line_names_its_trace() -> None:
     record = logging.makeLogRecord({"name": "service.test", "msg": "something happened"})
 
     line = copy_context().run(lambda: (TRACE_ID.set(CALLERS_TRACE), JsonLines().format(record))[1])

@@ -104,7 +104,7 @@ def test_a_batch_is_measured_by_its_messages_waits_and_time() -> None:
 
 
 @pytest.mark.parametrize("kind", [CREATE, READ_HEADS])
-def test_batches_of_other_kinds_are_none_of_appends(kind: str) -> None:
+def test_other_kinds_of_batches_are_not_counted_as_appends(kind: str) -> None:
     before = sample("sessions_append_commit_seconds_count")
 
     with measured_batch(Batch(kind, messages=0, waits_s=[0.25], askers=[])):
@@ -161,7 +161,7 @@ async def test_a_sweep_goes_on_until_nothing_is_left() -> None:
     assert sample("sessions_last_sweep_timestamp_seconds") >= began_s
 
 
-async def test_a_sweep_that_fails_has_not_come_to_its_end() -> None:
+async def test_a_failed_sweep_is_not_counted_as_finished() -> None:
     before = sample("sessions_last_sweep_timestamp_seconds")
 
     with pytest.raises(StoreUnavailable):
@@ -209,7 +209,7 @@ def test_samples_count_each_hit_and_miss_once() -> None:
     assert steps == [[5, 1], [2, 0], [0, 3]]
 
 
-async def test_an_answer_is_counted_with_its_tokens() -> None:
+async def test_a_completion_is_counted_with_its_tokens() -> None:
     before = calls("answered"), tokens()
 
     assert await MeasuredModel(Model()).complete([], SETTINGS) == ANSWER
@@ -218,7 +218,7 @@ async def test_an_answer_is_counted_with_its_tokens() -> None:
     assert tokens() == (before[1][0] + 7, before[1][1] + 3)
 
 
-async def test_a_streamed_answer_is_counted_with_its_tokens() -> None:
+async def test_a_streamed_completion_is_counted_with_its_tokens() -> None:
     before = calls("answered"), tokens()
 
     pieces = [piece async for piece in MeasuredModel(Model()).stream([], SETTINGS)]
@@ -242,7 +242,7 @@ async def test_a_failure_is_counted_by_its_kind(failure: Exception, outcome: str
     assert calls(outcome) == before + 1
 
 
-async def test_a_stream_nobody_listens_to_is_counted_as_abandoned() -> None:
+async def test_a_stream_that_is_closed_early_is_counted_as_abandoned() -> None:
     before = calls("abandoned"), calls("failed")
 
     async with aclosing(MeasuredModel(Model()).stream([], SETTINGS)) as pieces:
@@ -251,7 +251,7 @@ async def test_a_stream_nobody_listens_to_is_counted_as_abandoned() -> None:
     assert (calls("abandoned"), calls("failed")) == (before[0] + 1, before[1])
 
 
-async def test_the_sampler_goes_on_by_itself() -> None:
+async def test_the_sampler_keeps_sampling() -> None:
     # A counter adds up: another sampler of this process, such as an app's, does not hide it.
     cache, before = Cache(), sample("sessions_cache_hits_total")
     running = asyncio.create_task(Sampler(Queue(), cache, Readiness()).run())

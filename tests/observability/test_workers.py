@@ -96,11 +96,11 @@ def service(mongo_url: str, tmp_path: Path) -> Iterator[Service]:
         yield service
 
 
-def test_all_workers_are_there_when_it_says_that_it_listens(service: Service) -> None:
+def test_all_workers_run_when_the_service_prints_its_address(service: Service) -> None:
     assert len(service.workers()) == 2
 
 
-def test_what_the_workers_count_adds_up(service: Service) -> None:
+def test_the_counts_of_the_workers_are_added_up(service: Service) -> None:
     # A connection stays with the worker that took it: new ones go to both, in the long run.
     for _ in range(50):
         httpx2.get(f"{service.url}/")
@@ -108,7 +108,7 @@ def test_what_the_workers_count_adds_up(service: Service) -> None:
     assert service.counted() == 50
 
 
-def test_a_worker_that_dies_is_replaced_and_what_it_counted_stays(service: Service) -> None:
+def test_a_dead_worker_is_replaced_and_its_counts_are_kept(service: Service) -> None:
     for _ in range(20):
         httpx2.get(f"{service.url}/")
     dead, _ = service.workers()
@@ -121,7 +121,7 @@ def test_a_worker_that_dies_is_replaced_and_what_it_counted_stays(service: Servi
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_well_and_leaves_nothing(
+def test_it_stops_cleanly_and_leaves_nothing_behind(
     mongo_url: str, tmp_path: Path, stop: signal.Signals
 ) -> None:
     with serving(mongo_url, tmp_path) as service:
@@ -144,7 +144,7 @@ def test_workers_end_when_the_process_that_started_them_is_killed(service: Servi
     wait_until(lambda: not any(map(is_worker, workers)))
 
 
-def test_settings_that_make_no_sense_are_one_line(mongo_url: str, tmp_path: Path) -> None:
+def test_invalid_settings_are_reported_in_one_line(mongo_url: str, tmp_path: Path) -> None:
     key = {"SESSIONS_JWT_SECRET": "", "SESSIONS_JWT_PUBLIC_KEY_FILE": "no.pem"}
     with serving(mongo_url, tmp_path, **key) as service:
         _, errors = service.process.communicate(timeout=DEADLINE_S)
