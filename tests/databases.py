@@ -1,4 +1,4 @@
-"""Databases of the tests: new ones only, dropped afterwards."""
+"""Databases for tests: always new, dropped afterwards."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ async def fresh_database(client: Client) -> AsyncIterator[Database]:
     server: Any = client
     name = f"test_{uuid4().hex}"
     if name in await server.list_database_names():
-        raise RuntimeError(f"There already is a database {name}; the tests leave it alone.")
+        raise RuntimeError(f"A database {name} already exists; the tests leave it alone.")
     try:
         yield client[name]
     finally:

@@ -1,4 +1,4 @@
-"""Real conversations when they are there, else generated ones with their traits."""
+"""Real conversations if they are available, else generated ones with the same traits."""
 
 import json
 import random

@@ -17,7 +17,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def outputs_of(commands: list[str], service: RunningService, folder: Path) -> list[str]:
-    """Run blocks of a shell in order, in one shell beside the service; return what each printed."""
+    """Run shell blocks in order, in one shell, against the service; return what each printed."""
     script = "\n".join(f"{block}\necho; echo '{SEPARATOR}'" for block in commands)
     script = script.replace("http://127.0.0.1:8000", service.url)
     script = script.replace(".venv/bin/session-service", service.command)

@@ -1,6 +1,6 @@
 """Looks for banned words in text that users see: `make check` runs `python -m tests.english`.
 
-That is every string of the service but its docstrings, the help of the commands, and the pages.
+That is every string of the service except docstrings, the help of the commands, and the pages.
 """
 
 import ast
@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LIST = Path(__file__).with_name("banned_words.txt")
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md")
-# Names of tests in a page are not its text.
+# Test names in a page are not part of its text.
 CODE = re.compile(r"`[^`]*`|\([^)\s]*\.md[^)]*\)")
 
 
@@ -23,7 +23,7 @@ def banned() -> dict[str, str]:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield where each text that users see stands, and the text."""
+    """Yield each text that users see, after its place."""
     for page in (*PAGES, *sorted((ROOT / "docs").glob("*.md"))):
         for number, line in enumerate(page.read_text().splitlines(), 1):
             yield f"{page.relative_to(ROOT)}:{number}", CODE.sub("", line)

@@ -16,7 +16,7 @@ PASSWORD = "hush-of-the-tests"
 START_S = 60
 PORT_TRIES = 5
 POLL_S = 0.05
-# All but to make indexes.
+# Everything except creating indexes.
 WRITES = {
     "resource": {"db": "chat", "collection": ""},
     "actions": ["find", "insert", "update", "remove", "listIndexes"],
@@ -70,14 +70,14 @@ async def _listening(process: Process, port: int) -> bool:
 
 
 async def with_users(address: str) -> None:
-    """Make users: `root`, and others who may do less.
+    """Create users: `root`, and others with fewer rights.
 
-    `reader` reads `chat` and `bare`, `writer` makes no indexes in `chat`, and only the database
-    `chat` knows `local`, who may do all in it.
+    `reader` reads `chat` and `bare`, `writer` cannot create indexes in `chat`, and `local` exists
+    only in the database `chat`, where it may do everything.
     """
     client: AsyncMongoClient[dict[str, Any]]
     async with AsyncMongoClient(f"mongodb://{address}/") as client:
-        # MongoDB lets the first user be made without a login, from this machine.
+        # MongoDB lets this machine create the first user without a login.
         await client.admin.command("createUser", "root", pwd=PASSWORD, roles=["root"])
     async with AsyncMongoClient(f"mongodb://root:{PASSWORD}@{address}/") as client:
         reads = [{"role": "read", "db": database} for database in ("chat", "bare")]

@@ -1,4 +1,4 @@
-"""The service as its users run it: a process of its own, on a real port."""
+"""The service as its users run it: in its own process, on a real port."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The import rule: which way imports run, and where each outside library has its home."""
+"""The import rule: which way imports run, and where each external library may be imported."""
 
 import ast
 import sys
@@ -66,7 +66,7 @@ def imports_of(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: import with the full name"
             found.add(node.module or "")
-            # `from service.domain import errors` imports a module, too.
+            # `from service.domain import errors` also imports a module.
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
     return found
 

@@ -1,4 +1,4 @@
-"""The runbook is true: what of it can run here runs, in order, against the running service."""
+"""The runbook is true: every part that can run here runs, in order, against the service."""
 
 import json
 import re

@@ -93,7 +93,7 @@ def test_the_python_snippet_stores_a_message_once(service: RunningService, tmp_p
 def test_the_javascript_snippet_chats(service: RunningService, tmp_path: Path) -> None:
     node = shutil.which("node")
     if node is None:
-        pytest.skip("There is no node.")
+        pytest.skip("Node.js is not installed.")
     [snippet] = blocks(README, "javascript")
     (tmp_path / "snippet.mjs").write_text(snippet)
 

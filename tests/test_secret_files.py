@@ -1,4 +1,4 @@
-"""Secrets come from files as well, and whatever is wrong with one is said without it."""
+"""Secrets can come from files, and no error about a secret shows it."""
 
 from pathlib import Path
 from typing import Any
@@ -77,25 +77,25 @@ def test_a_secret_from_a_file_and_another_kind_of_key_are_refused(file: Path) ->
         (b"\xff" + SECRET.encode(), "it is not UTF-8 text."),
         (SECRET.encode() * MAX_SECRET_BYTES, f"is larger than {MAX_SECRET_BYTES} bytes"),
     ],
-    ids=["empty", "a newline", "no text", "too large"],
+    ids=["empty", "a newline", "not text", "too large"],
 )
 def test_a_file_without_a_secret_is_refused(file: Path, content: bytes, problem: str) -> None:
     file.write_bytes(content)
 
-    said = problem_of(jwt_secret_file=file)
+    message = problem_of(jwt_secret_file=file)
 
-    assert "SESSIONS_JWT_SECRET_FILE: " in said
-    assert str(file) in said
-    assert problem in said
-    assert SECRET not in said
+    assert "SESSIONS_JWT_SECRET_FILE: " in message
+    assert str(file) in message
+    assert problem in message
+    assert SECRET not in message
 
 
 def test_a_missing_file_is_refused_and_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
 
-    said = problem_of(jwt_secret_file=missing)
+    message = problem_of(jwt_secret_file=missing)
 
-    assert f"SESSIONS_JWT_SECRET_FILE: cannot read {missing}: No such file or directory." in said
+    assert f"SESSIONS_JWT_SECRET_FILE: cannot read {missing}: No such file or directory." in message
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_refused() -> None:
-    # Nobody can read the memory at address 0, root neither.
+    # No one can read the memory at address 0, not even root.
     assert "Input/output error." in problem_of(jwt_secret_file="/proc/self/mem")
 
 

@@ -1,4 +1,4 @@
-"""The settings: documented completely, and refused when they make no sense."""
+"""The settings: documented completely, and refused when they are invalid."""
 
 from pathlib import Path
 from typing import Any

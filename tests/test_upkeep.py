@@ -1,4 +1,4 @@
-"""What the service does beside its requests ends with it."""
+"""Background work of the service ends with it."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""A variable that looks like a setting and is none is refused; others' variables are left alone."""
+"""A variable that looks like a setting but is not one is refused; other variables are ignored."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ NAMED_LIKE_OURS = {
     "SESSIONS_SERVICE_PORTS": "SESSIONS_METRICS_PORT",
     "SESSIONS_METRIC_PORT": "SESSIONS_METRICS_PORT",
 }
-# What Kubernetes sets for the Services "sessions" and "sessions-db", but for SESSIONS_PORT itself.
+# What Kubernetes sets for the Services "sessions" and "sessions-db", except SESSIONS_PORT.
 OF_SERVICES = {
     "SESSIONS_SERVICE_HOST": "10.0.0.7",
     "SESSIONS_SERVICE_PORT": "80",

@@ -1,4 +1,4 @@
-"""A dialect that only tests have, and applications of nothing but one dialect."""
+"""A dialect for tests only, and applications with a single dialect."""
 
 from collections.abc import Mapping
 from typing import Any

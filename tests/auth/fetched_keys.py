@@ -1,4 +1,4 @@
-"""Tokens for a service that fetches its keys, and what becomes of them."""
+"""Tokens for a service that fetches its keys, and their outcome."""
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 

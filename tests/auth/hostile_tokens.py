@@ -1,4 +1,4 @@
-"""Authorization headers that nobody honest sends, most of them signed with the right secret.
+"""Authorization headers that no honest client sends, most of them signed with the right secret.
 
 They are made for a service with the secret, HS256, and neither issuer nor audience set.
 """
@@ -84,8 +84,8 @@ def _with_bad_headers(secret: str, now_s: int) -> Iterator[tuple[str, str]]:
         "zip": {**HS256, "zip": "DEF"},
         "enc": {**HS256, "enc": "A128GCM"},
         "jku": {**HS256, "jku": "https://attacker.example/keys"},
-        "jwk with an own key": {"alg": "RS256", "jwk": rsa_jwk(OTHER_RSA_KEY)},
-        "jwk with an own EC key": {"alg": "ES256", "jwk": ec_jwk()},
+        "jwk with its own key": {"alg": "RS256", "jwk": rsa_jwk(OTHER_RSA_KEY)},
+        "jwk with its own EC key": {"alg": "ES256", "jwk": ec_jwk()},
         "x5u": {**HS256, "x5u": "https://attacker.example/cert"},
         "x5c": {**HS256, "x5c": ["MIIB"]},
         "typ of another kind": {**HS256, "typ": "secevent+jwt"},
@@ -115,7 +115,7 @@ def _with_bad_headers(secret: str, now_s: int) -> Iterator[tuple[str, str]]:
         "a header in UTF-16": '{"alg":"HS256"}'.encode("utf-16"),
         "a header with a byte order mark": b'\xef\xbb\xbf{"alg":"HS256"}',
         "a header with broken UTF-8": b'{"alg":"HS256","x":"\xff"}',
-        "a header with something behind it": b'{"alg":"HS256"}{}',
+        "a header with something after it": b'{"alg":"HS256"}{}',
     }
     for what, header in bad.items():
         yield what, signed(header, claims(now_s), hs256(secret))
@@ -156,7 +156,7 @@ def _with_bad_claims(secret: str, now_s: int) -> Iterator[tuple[str, str]]:
         "scopes without end": {"scopes": [str(number) for number in range(500)]},
         "a scope without end": {"scope": "x" * 4000},
         "scp null": {"scp": None},
-        "aud of somebody else": {"aud": "somebody else"},
+        "aud of another service": {"aud": "another service"},
         "iss a number": {"iss": 1},
     }
     for what, changes in bad.items():
@@ -176,7 +176,7 @@ def _with_bad_payloads(secret: str, now_s: int) -> Iterator[tuple[str, str]]:
         "claims a list": b'["sub","ann"]',
         "claims text": b'"ann"',
         "claims empty": b"",
-        "claims that are no JSON": b"sub=ann",
+        "claims that are not JSON": b"sub=ann",
         "claims in UTF-16": ('{"sub":"ann","exp":' + exp.decode() + "}").encode("utf-16"),
         "claims with broken UTF-8": b'{"sub":"\xff\xfe","exp":' + exp + b"}",
         "claims with a control character": b'{"sub":"a\x01b","exp":' + exp + b"}",

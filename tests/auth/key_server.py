@@ -34,7 +34,7 @@ class KeyServer:
         self._hanging.set()
 
     async def asked_again(self) -> None:
-        """Wait until the next request is here, though not answered."""
+        """Wait until the next request has arrived, before it gets a response."""
         self._asked.clear()
         await self._asked.wait()
 
@@ -57,7 +57,7 @@ class KeyServer:
         try:
             await self._answer(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # The client hung up first, which some tests are about.
+            pass  # The client hung up first, as some tests make it do.
         finally:
             writer.close()
             self._answering.discard(task)

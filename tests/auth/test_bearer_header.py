@@ -37,6 +37,6 @@ async def test_a_refusal_never_repeats_the_token(authenticator: Authenticator) -
     with pytest.raises(Unauthenticated) as refusal:
         await authenticator.caller(f"Bearer {token}")
 
-    told = f"{refusal.value} {refusal.value.reason}"
-    assert "a-name-in-the-token" not in told
-    assert not any(part in told for part in token.split("."))
+    shown = f"{refusal.value} {refusal.value.reason}"
+    assert "a-name-in-the-token" not in shown
+    assert not any(part in shown for part in token.split("."))

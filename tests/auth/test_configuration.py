@@ -74,25 +74,25 @@ PUBLIC_TEXTS = {
 
 
 def test_without_any_key_the_service_does_not_start_and_says_what_to_set() -> None:
-    told = refusal_of()
+    message = refusal_of()
 
-    assert "SESSIONS_JWT_SECRET" in told
-    assert "SESSIONS_JWT_PUBLIC_KEY_FILE" in told
-    assert "SESSIONS_JWKS_URL" in told
+    assert "SESSIONS_JWT_SECRET" in message
+    assert "SESSIONS_JWT_PUBLIC_KEY_FILE" in message
+    assert "SESSIONS_JWKS_URL" in message
 
 
 @pytest.mark.parametrize("text", PUBLIC_TEXTS.values(), ids=PUBLIC_TEXTS.keys())
 def test_a_secret_that_is_a_key_or_certificate_is_refused(text: str) -> None:
-    told = refusal_of(jwt_secret=text)
+    message = refusal_of(jwt_secret=text)
 
-    assert told.startswith("SESSIONS_JWT_SECRET: must be random text")
+    assert message.startswith("SESSIONS_JWT_SECRET: must be random text")
 
 
 @pytest.mark.parametrize("secret", ["x", "x" * 31, "é" * 15])
 def test_a_secret_of_less_than_32_bytes_is_refused(secret: str) -> None:
-    told = refusal_of(jwt_secret=secret)
+    message = refusal_of(jwt_secret=secret)
 
-    assert told.startswith("SESSIONS_JWT_SECRET: must be 32 bytes or longer")
+    assert message.startswith("SESSIONS_JWT_SECRET: must be 32 bytes or longer")
 
 
 @pytest.mark.parametrize("secret", ["x" * 32, "é" * 16, b64encode(bytes(range(48))).decode()])
@@ -101,9 +101,9 @@ def test_a_secret_of_32_bytes_is_accepted(secret: str) -> None:
 
 
 def test_a_secret_that_is_not_text_is_refused() -> None:
-    told = refusal_of(jwt_secret="\ud800" * 40)
+    message = refusal_of(jwt_secret="\ud800" * 40)
 
-    assert told.startswith("SESSIONS_JWT_SECRET: must be text")
+    assert message.startswith("SESSIONS_JWT_SECRET: must be text")
 
 
 @pytest.mark.parametrize("secret", [SECRET[:20], *PUBLIC_TEXTS.values()])
@@ -113,44 +113,44 @@ def test_a_refusal_never_repeats_the_secret(secret: str) -> None:
 
 @pytest.mark.parametrize("algorithms", [("HS256", "RS256"), ("RS256", "ES256"), ("PS256", "HS512")])
 def test_algorithms_of_several_families_are_refused(algorithms: tuple[str, ...]) -> None:
-    told = refusal_of(jwt_secret=SECRET, jwt_algorithms=algorithms)
+    message = refusal_of(jwt_secret=SECRET, jwt_algorithms=algorithms)
 
-    assert told.startswith("SESSIONS_JWT_ALGORITHMS: name algorithms of one family only")
+    assert message.startswith("SESSIONS_JWT_ALGORITHMS: name algorithms of one family only")
 
 
 @pytest.mark.parametrize("algorithm", ["none", "EdDSA", "hs256", "A128KW", "dir"])
 def test_unknown_algorithms_are_refused_by_name(algorithm: str) -> None:
-    told = refusal_of(jwt_secret=SECRET, jwt_algorithms=(algorithm,))
+    message = refusal_of(jwt_secret=SECRET, jwt_algorithms=(algorithm,))
 
-    assert told.startswith(f"SESSIONS_JWT_ALGORITHMS: {algorithm} is not one of ES256")
+    assert message.startswith(f"SESSIONS_JWT_ALGORITHMS: {algorithm} is not one of ES256")
 
 
 def test_an_algorithm_that_does_not_fit_the_secret_is_refused() -> None:
-    told = refusal_of(jwt_secret=SECRET, jwt_algorithms=("RS256",))
+    message = refusal_of(jwt_secret=SECRET, jwt_algorithms=("RS256",))
 
-    assert told.startswith("SESSIONS_JWT_ALGORITHMS: RS256 does not work")
+    assert message.startswith("SESSIONS_JWT_ALGORITHMS: RS256 does not work")
 
 
 @pytest.mark.parametrize("algorithms", [(), ("RS256",), ("ES384",), ("ES256", "ES512"), ("HS256",)])
 def test_an_algorithm_that_does_not_fit_the_key_file_is_refused(
     ec_pem_file: Path, algorithms: tuple[str, ...]
 ) -> None:
-    told = refusal_of(jwt_public_key_file=ec_pem_file, jwt_algorithms=algorithms)
+    message = refusal_of(jwt_public_key_file=ec_pem_file, jwt_algorithms=algorithms)
 
-    assert "does not work with the key of SESSIONS_JWT_PUBLIC_KEY_FILE" in told
+    assert "does not work with the key of SESSIONS_JWT_PUBLIC_KEY_FILE" in message
 
 
 def test_a_key_set_with_hmac_is_refused() -> None:
-    told = refusal_of(jwks_url="https://id.example/keys", jwt_algorithms=("HS256",))
+    message = refusal_of(jwks_url="https://id.example/keys", jwt_algorithms=("HS256",))
 
-    assert told.startswith("SESSIONS_JWT_ALGORITHMS: must be RS*")
+    assert message.startswith("SESSIONS_JWT_ALGORITHMS: must be RS*")
 
 
 def test_a_missing_key_file_is_refused(tmp_path: Path) -> None:
-    told = refusal_of(jwt_public_key_file=tmp_path / "missing.pem")
+    message = refusal_of(jwt_public_key_file=tmp_path / "missing.pem")
 
-    assert told.startswith("SESSIONS_JWT_PUBLIC_KEY_FILE")
-    assert "cannot be read" in told
+    assert message.startswith("SESSIONS_JWT_PUBLIC_KEY_FILE")
+    assert "cannot be read" in message
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_a_file_without_exactly_one_public_key_is_refused(tmp_path: Path, conten
     path = tmp_path / "key.pem"
     path.write_bytes(content)
 
-    told = refusal_of(jwt_public_key_file=path)
+    message = refusal_of(jwt_public_key_file=path)
 
-    assert told.startswith("SESSIONS_JWT_PUBLIC_KEY_FILE: the file must hold")
+    assert message.startswith("SESSIONS_JWT_PUBLIC_KEY_FILE: the file must hold")
 
 
 def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -180,9 +180,9 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     key = ed25519.Ed25519PrivateKey.generate().public_key()
     path.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
-    told = refusal_of(jwt_public_key_file=path)
+    message = refusal_of(jwt_public_key_file=path)
 
-    assert told.startswith("SESSIONS_JWT_PUBLIC_KEY_FILE: the key in the file must be an RSA")
+    assert message.startswith("SESSIONS_JWT_PUBLIC_KEY_FILE: the key in the file must be an RSA")
 
 
 def test_an_rsa_key_of_less_than_2048_bits_is_refused(tmp_path: Path) -> None:
@@ -190,9 +190,9 @@ def test_an_rsa_key_of_less_than_2048_bits_is_refused(tmp_path: Path) -> None:
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     path.write_bytes(public_pem(weak.public_key()))
 
-    told = refusal_of(jwt_public_key_file=path)
+    message = refusal_of(jwt_public_key_file=path)
 
-    assert told.startswith("SESSIONS_JWT_PUBLIC_KEY_FILE: the RSA key must have 2048 bits")
+    assert message.startswith("SESSIONS_JWT_PUBLIC_KEY_FILE: the RSA key must have 2048 bits")
 
 
 @pytest.mark.parametrize(
@@ -216,9 +216,9 @@ def test_an_rsa_key_of_less_than_2048_bits_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_key_set_that_could_be_changed_in_transit_is_refused(url: str) -> None:
-    told = refusal_of(jwks_url=url)
+    message = refusal_of(jwks_url=url)
 
-    assert told.startswith("SESSIONS_JWKS_URL: must be")
+    assert message.startswith("SESSIONS_JWKS_URL: must be")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The tokens of docs/tokens.md are accepted with the settings above them, as the page says."""
+"""The tokens of docs/tokens.md are accepted with the settings above them, as the page states."""
 
 import json
 import re
@@ -41,7 +41,7 @@ EXAMPLES = [example_in(section) for section in SECTIONS]
 async def test_an_issuers_token_gives_the_user_and_scopes_that_the_page_states(
     example: Example,
 ) -> None:
-    # The same rules with a key of ours: its key is the issuer's own.
+    # The same rules with our own key: only the issuer has its key.
     rules = {k.lower(): v for k, v in example.settings.items() if k.startswith("JWT_")}
     rules = {name: value for name, value in rules.items() if name != "jwt_algorithms"}
     settings = Settings(_env_file=None, jwt_secret=SECRET, **rules)
@@ -57,7 +57,7 @@ async def test_an_issuers_token_gives_the_user_and_scopes_that_the_page_states(
 def test_the_settings_of_each_issuer_are_valid(example: Example) -> None:
     named: dict[str, Any] = {name.lower(): value for name, value in example.settings.items()}
 
-    # Raises a ConfigurationError where they do not fit together.
+    # Raises a ConfigurationError if they do not fit together.
     authenticator_for(Settings(_env_file=None, **named))
 
 
@@ -69,6 +69,6 @@ def test_the_page_has_the_five_issuers_and_every_reason() -> None:
         "Microsoft Entra ID",
         "Supabase",
     ]
-    told = PAGE.partition("## What a 401 means")[2]
-    assert [reason for reason in Reason if f"`{reason}`" not in told] == []
+    reasons = PAGE.partition("## What a 401 means")[2]
+    assert [reason for reason in Reason if f"`{reason}`" not in reasons] == []
     assert ClaimRules().user_claim == "sub"

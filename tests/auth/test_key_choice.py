@@ -1,4 +1,4 @@
-"""Which key of a published set a token is checked with."""
+"""The key of a published set with which a token is checked."""
 
 from typing import Any
 

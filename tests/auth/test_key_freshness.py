@@ -241,12 +241,12 @@ async def test_a_caller_who_hangs_up_does_not_hold_up_the_next(
 async def test_each_fetch_is_reported_with_its_outcome(
     key_server: KeyServer, clock: FakeClock
 ) -> None:
-    told: list[bool] = []
+    reported: list[bool] = []
     keys = JwksKeys(
         key_server.url,
         Family.RSA,
         clock=clock,
-        when_asked=lambda *, fetched: told.append(fetched),
+        when_asked=lambda *, fetched: reported.append(fetched),
     )
     key_server.publish(rsa_jwk(kid="one"))
     await keys.candidates("one", "RS256")
@@ -255,4 +255,4 @@ async def test_each_fetch_is_reported_with_its_outcome(
 
     await keys.candidates("one", "RS256")
 
-    assert told == [True, False]
+    assert reported == [True, False]

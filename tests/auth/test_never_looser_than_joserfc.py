@@ -1,4 +1,4 @@
-"""Tokens that joserfc refuses, asked for the same, are refused here as well."""
+"""Tokens that joserfc refuses under the same rules are refused here as well."""
 
 import os
 from collections.abc import Callable
@@ -59,7 +59,7 @@ CASES = [
 
 
 class LenientHeaderRegistry(JWSRegistry):
-    """Ignores headers it does not know, as RFC 7515 has it, and takes ours in length."""
+    """Ignores unknown headers, as RFC 7515 requires, and allows headers as long as ours."""
 
     max_header_length = 2 * MAX_HEADER_BYTES
 
@@ -77,7 +77,7 @@ def joserfc_accepts(token: str, alg: str, key: Key) -> bool:
     try:
         demands.validate(jwt.decode(token, key, algorithms=[alg], registry=registry).claims)
     except (JoseError, ValueError, TypeError, AttributeError, RecursionError):
-        # Hostile tokens make it raise these, too; whatever it raises is a refusal.
+        # Hostile tokens make it raise these, too; each of them is a refusal.
         return False
     return True
 
@@ -107,5 +107,5 @@ async def test_no_token_is_accepted_that_joserfc_refuses(case: Case) -> None:
 
     print(f"{case.alg}: {len(tokens)} tokens, {len(accepted)} accepted")  # noqa: T201  For -s.
     assert [token for token in accepted if not joserfc_accepts(token, case.alg, key)] == []
-    # Both answers are common, or the comparison would say nothing.
+    # Both outcomes are common, or the comparison would prove nothing.
     assert 0.1 < len(accepted) / len(tokens) < 0.9

@@ -1,4 +1,4 @@
-"""A key is changed without a break: old and new are accepted until the old one is taken away."""
+"""A key changes without interruption: old and new are accepted until the old one is removed."""
 
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ async def test_both_public_keys_are_accepted(pem_files: dict[str, Path]) -> None
     for key in (RSA_KEY, OTHER_RSA_KEY):
         token = bearer(signed({"alg": "RS256"}, claims(), rs256(key)))
         assert await is_accepted(authenticator, token)
-        # Once more, from the cache of verified tokens.
+        # Again, from the cache of verified tokens.
         assert await is_accepted(authenticator, token)
 
 

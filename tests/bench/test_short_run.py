@@ -1,4 +1,4 @@
-"""A short run of the bench on a MongoDB of its own: it measures, and it checks what is stored."""
+"""A short run of the bench on its own MongoDB: it measures, and it checks the stored data."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -51,7 +51,7 @@ def rows(bench_url: str, tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def loaded(bench_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entrant]:
-    """Give the service after a second of appends, on a database of its own."""
+    """Give the service after a second of appends, on its own database."""
     folder = tmp_path_factory.mktemp("loaded")
     planted = contender_named(SERVICE)._replace(database="bench_planted")
     with running(planted, bench_url, folder) as process:
@@ -119,7 +119,7 @@ def test_the_baseline_responds_as_the_service_does(bench_url: str, tmp_path: Pat
 
 
 def answers_of(contender: Contender, bench_url: str, folder: Path) -> list[Any]:
-    """Return what a new session's reads answer, without what differs by chance."""
+    """Return the responses to reads of a new session, without fields that differ by chance."""
     [user] = users(1)
     with (
         running(contender, bench_url, folder) as process,

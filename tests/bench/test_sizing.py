@@ -1,4 +1,4 @@
-"""The sizes in docs/scaling.md are those that were measured last."""
+"""The sizes in docs/scaling.md are those of the last measurement."""
 
 from bench.results import RESULTS
 from bench.sizing import DOCUMENT, tables

@@ -1,4 +1,4 @@
-"""The data check of the bench: a fast wrong answer must not pass."""
+"""The data check of the bench: a fast but wrong result must not pass."""
 
 import pytest
 

@@ -48,7 +48,7 @@ def service(
 async def process(
     request: pytest.FixtureRequest, service: RunningService
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    assert PYTHON.exists(), "The real client is not installed: `make clients` does it."
+    assert PYTHON.exists(), "The real client is not installed: run `make clients`."
     user_id = str(uuid4())
     token = mint(SECRET, user_id=user_id, scopes=[], lifetime_s=86400)
     process = await asyncio.create_subprocess_exec(

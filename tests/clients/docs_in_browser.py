@@ -1,7 +1,7 @@
 """Opens /docs in Chromium, pastes a token and executes a request; prints what it saw as JSON.
 
 Run with the environment of `client-browser`: the URL of the service, the token, and the path of
-the browser. An optional fourth argument is where to put a screenshot.
+the browser. An optional fourth argument is the path of a screenshot.
 """
 
 import json
@@ -22,7 +22,7 @@ CREATE = "#operations-native-post_create"
 
 
 def main(url: str, token: str, browser_path: str, screenshot: str | None = None) -> None:
-    """Print the hosts asked, the complaints of the console, the tags, and the response."""
+    """Print the requested URLs, the complaints of the console, the tags, and the response."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1600})

@@ -1,4 +1,4 @@
-"""Runs in the real Julep client's own environment: a call a line in, its result a line out.
+"""Runs in the environment of the real Julep client: one call per line in, one result per line out.
 
 Arguments: the URL of the service, a token, and the kind of client, "sync" or "async".
 """
@@ -8,13 +8,13 @@ import json
 import sys
 from typing import Any
 
-# Not installed where types are checked.
+# Not installed in the environment that checks types.
 import julep  # type: ignore[import-not-found]
 from julep.api.core.api_error import ApiError  # type: ignore[import-not-found]
 
 
 def plain(result: Any) -> Any:
-    """Return what the client made of an answer, as JSON values."""
+    """Return what the client made of a response, as JSON values."""
     if isinstance(result, list):
         return [plain(item) for item in result]
     return None if result is None else json.loads(result.json())

@@ -1,4 +1,4 @@
-"""The real client of Julep, asked to make its calls from another process."""
+"""The real client of Julep, which makes its calls in another process."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ class Refused(Exception):
 
 
 class JulepClient:
-    """Asks the real client to make its calls, as one user."""
+    """Lets the real client make its calls, as one user."""
 
     def __init__(self, process: asyncio.subprocess.Process, user_id: str) -> None:
         self._process = process
@@ -46,7 +46,7 @@ class JulepClient:
         return session
 
     async def has(self, session_id: str, **metadata: Any) -> bool:
-        """Say whether the metadata is there: the client itself drops it from what it reads."""
+        """Report whether the session has this metadata: the client drops it from what it reads."""
         found = await self.call("list", metadata_filter=metadata)
         return session_id in [session["id"] for session in found]
 

@@ -34,7 +34,7 @@ def seen(service: RunningService) -> dict[str, Any]:
     """Return what the script saw."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
-        pytest.skip("There is no Chromium. On Debian: apt-get install chromium")
+        pytest.skip("Chromium is not installed. On Debian: apt-get install chromium")
     token = mint(SECRET, user_id="ada", scopes=(), lifetime_s=3600)
     done = subprocess.run(
         [str(PYTHON), str(SCRIPT), service.url, token, browser],

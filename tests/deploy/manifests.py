@@ -27,7 +27,7 @@ Manifest = dict[str, Any]
 def rendered(overlay: str) -> list[Manifest]:
     kubectl = shutil.which("kubectl")
     if kubectl is None and not os.environ.get("CI"):
-        pytest.skip("The manifests are rendered by `kubectl kustomize`, and kubectl is not here.")
+        pytest.skip("The manifests are rendered by `kubectl kustomize`, and it is missing.")
     command = [kubectl or "kubectl", "kustomize", str(OVERLAYS[overlay])]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The alerts: real rules, about metrics there are, each with a test that it fires and a runbook."""
+"""The alerts: valid rules on metrics that exist, each with a test that it fires and a runbook."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from tests.deploy.manifests import ROOT, of_kind
 SOURCE = ROOT / "k8s" / "components" / "monitoring" / "prometheusrule.yaml"
 CASES = Path(__file__).parent / "alerts.yml"
 RUNBOOK = "docs/operations.md"
-# What Prometheus itself adds to each series of ours.
+# Labels that Prometheus itself adds to each of our series.
 ADDED_LABELS = {"instance"}
 SELECTOR = re.compile(r"(sessions_\w+)(?:\{(.*?)\})?")
 GROUPING = re.compile(r"(?:by|ignoring|on) \((.*?)\)")
@@ -32,7 +32,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def labels_of_series() -> dict[str, set[str]]:
-    """Return the labels of each series that a scrape of ours carries."""
+    """Return the labels of each series in a scrape of the service."""
     found: dict[str, set[str]] = {}
     for family, labels in _families():
         for suffix, more in SUFFIXES[family.type].items():
@@ -60,7 +60,7 @@ def labels_in(matchers: str) -> set[str]:
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
-    """Return the folder where compose's Prometheus finds its file of rules, made as it does."""
+    """Return the rules file of the Prometheus in compose, made by the same script."""
     script, _, _ = services()["prometheus"]["command"][0].partition("exec ")
     here = script.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")
     here = here.replace("/etc/prometheus/prometheusrule.yaml", str(SOURCE))

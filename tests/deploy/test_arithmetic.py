@@ -20,9 +20,9 @@ from tests.deploy.manifests import (
 pytestmark = pytest.mark.parametrize("overlay", DEPLOYED)
 
 CLOSING_MARGIN_S = 10
-# A client watches each server with two connections beside its pool.
+# A client watches each server with two connections in addition to its pool.
 MONITORING_CONNECTIONS = 2
-# For the members among themselves, jobs, backups and people.
+# For connections between members, and of jobs, backups and people.
 RESERVED_CONNECTIONS = 100
 UNITS = {"Mi": 2**20, "Gi": 2**30}
 

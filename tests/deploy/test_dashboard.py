@@ -1,4 +1,4 @@
-"""The dashboard shows every metric of the service, and none that there is not."""
+"""The dashboard shows every metric of the service, and none that does not exist."""
 
 import json
 import re
@@ -15,7 +15,7 @@ SERIES = {"counter": "_total", "histogram": "_bucket", "gauge": ""}
 
 
 def series() -> set[str]:
-    """Return what each metric of the code is drawn by."""
+    """Return the series that draws each metric of the code."""
     ours = [family for family in registry(None).collect() if family.name.startswith("sessions_")]
     return {f"{family.name}{SERIES[family.type]}" for family in ours}
 

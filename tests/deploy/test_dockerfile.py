@@ -1,4 +1,4 @@
-"""The image, read from its instructions; the machine that tests needs no Docker."""
+"""The image, read from its instructions; the tests need no Docker."""
 
 import json
 import re

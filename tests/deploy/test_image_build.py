@@ -1,4 +1,4 @@
-"""The commands of the Dockerfile's build stage, run as they stand, in scratch folders."""
+"""The commands of the Dockerfile's build stage, run unchanged, in scratch folders."""
 
 import os
 import shlex
@@ -18,7 +18,7 @@ BUILD_TIMEOUT_S = 240
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that the last stage copies, built in a system of its own."""
+    """Return the folder that the last stage copies, built in its own environment."""
     scratch = tmp_path_factory.mktemp("image")
     subprocess.run([sys.executable, "-m", "venv", scratch / "system"], check=True)
     for copy in values("build", "COPY"):

@@ -1,4 +1,4 @@
-"""Kubernetes would take every manifest, in each version it is meant for."""
+"""Kubernetes would accept every manifest, in each supported version."""
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
@@ -8,7 +8,7 @@ from kubernetes_validate.utils import all_versions  # type: ignore[import-untype
 from tests.deploy.manifests import OVERLAYS, ROOT, of_kind, rendered, the
 
 VERSIONS = ("1.33", "1.34", "1.35", "1.36", "1.37")
-# Kubernetes has no schema of what an operator adds; tests say what we rely on.
+# Kubernetes has no schema for kinds that operators add; tests check what we rely on.
 ADDED_BY_OPERATORS = {"ServiceMonitor", "PrometheusRule"}
 
 

@@ -1,4 +1,4 @@
-"""Who may speak to whom: nobody, but for what is listed here."""
+"""Which pods may connect to which: none, except those listed here."""
 
 from typing import Any
 

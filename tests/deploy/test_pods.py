@@ -1,4 +1,4 @@
-"""What every pod of ours holds to, whatever it runs."""
+"""Rules for every pod, whatever it runs."""
 
 import re
 from typing import Any

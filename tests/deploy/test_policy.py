@@ -1,4 +1,4 @@
-"""What `make policy` leaves out, it leaves out for a reason that stands beside it."""
+"""Each check that `make policy` skips has its reason on the same line."""
 
 import re
 

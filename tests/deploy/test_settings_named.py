@@ -1,4 +1,4 @@
-"""Manifests, compose and the image name settings that exist, and leave none out unsaid."""
+"""Manifests, compose and the image name settings that exist, and omit none without a reason."""
 
 import re
 from collections.abc import Callable
@@ -16,9 +16,9 @@ LEFT_OUT = {
     "SESSIONS_MONGO_URL": "It comes from a file.",
     "SESSIONS_JWT_SECRET": "It comes from a file.",
     "SESSIONS_LLM_API_KEY": "It comes from a file.",
-    "SESSIONS_HOST": "The image says it.",
-    "SESSIONS_TRACES_URL": "A choice of the cluster: where its collector is.",
-    "SESSIONS_MONGO_DRIVER": "The default is the one that is given; moving is a decision.",
+    "SESSIONS_HOST": "The image sets it.",
+    "SESSIONS_TRACES_URL": "A choice of the cluster: the address of its collector.",
+    "SESSIONS_MONGO_DRIVER": "The default is the required one; switching is a decision.",
     "SESSIONS_DATA_DIR": "Only the embedded MongoDB has a data folder.",
     "SESSIONS_MAX_HEADER_BYTES": "The default fits every client.",
     "SESSIONS_MAX_HEADER_LINES": "The default fits every client.",
@@ -31,11 +31,11 @@ LEFT_OUT = {
     "SESSIONS_CORS_ORIGINS": "A choice of the product: which pages call the service.",
     "SESSIONS_LOG_LEVEL": "The default logs what goes wrong.",
     "SESSIONS_SWEEP_INTERVAL_S": "The default fits every size.",
-    "SESSIONS_TEXT_SEARCH": "A choice of the product: it makes appends dearer.",
+    "SESSIONS_TEXT_SEARCH": "A choice of the product: it makes appends more expensive.",
     "SESSIONS_LLM_MAX_RETRIES": "The default fits every model.",
     "SESSIONS_LLM_MAX_TOKENS_FIELD": "It depends on the model, which is named elsewhere.",
     "SESSIONS_DELETE_GRACE_S": "The default follows from SESSIONS_MONGO_TIMEOUT_S.",
-    "SESSIONS_REQUESTS_PER_MINUTE": "A choice of the product: how much one user may ask.",
+    "SESSIONS_REQUESTS_PER_MINUTE": "A choice of the product: how many requests one user may make.",
     "SESSIONS_JWT_PUBLIC_KEY_FILE": "One kind of key only: prod has a key set, dev a secret.",
     "SESSIONS_JWT_ALGORITHMS": "The default follows from the kind of key.",
     "SESSIONS_JWT_SECRET_PREVIOUS": "Only while a key is changed; a key set needs none.",

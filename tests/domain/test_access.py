@@ -1,4 +1,4 @@
-"""Who may do what, as a table."""
+"""What each caller may do, as a table."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is wrong with JSON is said in words that help, with the place."""
+"""Problems with JSON are described in helpful words, with their place."""
 
 import json
 

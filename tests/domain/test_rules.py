@@ -1,4 +1,4 @@
-"""The rules, at each limit: one below, on it, one above."""
+"""The rules, at each limit: one below, at the limit, one above."""
 
 import json
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def object_of(size_bytes: int, letter: str = "x") -> JsonObject:
 
 
 def nested(depth: int) -> JsonObject:
-    """Return an object that is nested this deep."""
+    """Return an object nested to this depth."""
     value: Any = []
     for _ in range(depth - 2):
         value = [value]

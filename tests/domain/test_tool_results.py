@@ -1,4 +1,4 @@
-"""Which call a result answers that names only the tool."""
+"""The call that a result answers if it names only the tool."""
 
 from typing import Any
 

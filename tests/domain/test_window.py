@@ -1,4 +1,4 @@
-"""Windows, against the same rule written on a plain list."""
+"""Windows, compared with the same rule on a plain list."""
 
 from hypothesis import given
 from hypothesis import strategies as st

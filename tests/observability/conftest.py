@@ -1,4 +1,4 @@
-"""The whole service in this process, on a real MongoDB, asked over ASGI."""
+"""The whole service in this process, on a real MongoDB, called over ASGI."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

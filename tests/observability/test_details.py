@@ -1,4 +1,4 @@
-"""What `/readyz` says of the database, in sentences for operators; never where it is."""
+"""What `/readyz` says about the database, in sentences for operators; never its address."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""A process is ready while its database answers, with patience, and until it stops."""
+"""A process is ready while its database responds, with patience, and until it stops."""
 
 import asyncio
 
@@ -43,7 +43,7 @@ def store() -> Store:
 
 @pytest.fixture
 async def readiness(clock: Clock, store: Store) -> Readiness:
-    """Return the readiness of a process whose database has answered."""
+    """Return the readiness of a process whose database has responded."""
     readiness = Readiness(clock)
     await readiness.check(store)
     return readiness

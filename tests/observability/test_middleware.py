@@ -1,4 +1,4 @@
-"""Requests are counted by the template of their path, and by nothing a caller makes up."""
+"""Requests are counted by the template of their path, never by anything a caller makes up."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -35,7 +35,7 @@ async def stream(_: Request) -> Response:
 
 @pytest.fixture
 def dialect() -> str:
-    """Return a dialect of this test only: the metrics are those of the whole process."""
+    """Return a dialect for this test only: the whole process shares the metrics."""
     return uuid4().hex
 
 

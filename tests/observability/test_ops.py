@@ -1,4 +1,4 @@
-"""What anybody may ask about the service, without a token."""
+"""What any client may request about the service without a token."""
 
 import re
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""Metrics have a port of their own when that is set."""
+"""Metrics have their own port if one is set."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""How the server treats connections, and what it does when it is told to stop."""
+"""How long the server keeps idle connections."""
 
 from config.settings import Settings
 from service.app import SessionService

@@ -1,4 +1,4 @@
-"""A supervisor does not go on when the work cannot be begun."""
+"""A supervisor gives up when the work cannot start."""
 
 import asyncio
 import time
@@ -13,11 +13,11 @@ from service.run.supervisor import Supervisor, WorkerFailed
 
 
 def fail(given: object, ready: Connection) -> None:
-    """End before the work has begun, as a process of its own."""
+    """End before the work has started, in its own process."""
 
 
 def fail_alone(file: Path, ready: Connection) -> None:
-    """End at once if it is the first one here; else go on without being ready."""
+    """End immediately if it is the first one here; else keep running without being ready."""
     try:
         file.touch(exist_ok=False)
     except FileExistsError:
@@ -25,7 +25,7 @@ def fail_alone(file: Path, ready: Connection) -> None:
 
 
 class SeenStopping(Supervisor):
-    """Keeps which tasks of its own there are when it begins to stop its processes."""
+    """Records its own tasks that exist when it begins to stop its processes."""
 
     async def _stop_all(self) -> None:
         self.tasks = {task for task in asyncio.all_tasks() if _is_of_a_supervisor(task)}

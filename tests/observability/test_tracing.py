@@ -1,6 +1,6 @@
-"""Traces: what happens in the service as spans, without what is said in it.
+"""Traces: spans of what happens in the service, without the content of messages.
 
-One short run is sent to a collector; each test looks at what it got.
+One short run is sent to a collector; each test looks at what the collector received.
 """
 
 import json
@@ -24,7 +24,7 @@ from tests.observability.conftest import asking, running_app
 
 CALLERS_TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLERS_SPAN = "b7ad6b7169203331"
-CANARY = "nobody may trace what was said"
+CANARY = "no trace may show what was said"
 
 
 class Run(NamedTuple):
@@ -49,9 +49,9 @@ class Run(NamedTuple):
 
 @contextmanager
 def collector(spans: list[Span]) -> Iterator[str]:
-    """Run a collector that speaks OTLP over HTTP and keeps what it is sent; give its URL.
+    """Run a collector that speaks OTLP over HTTP and keeps what it receives; give its URL.
 
-    In a thread of its own, so that it answers also while the service under test is busy.
+    In its own thread, so that it responds even while the service under test is busy.
     """
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""What store, driver, cache and model do becomes metrics."""
+"""Store, driver, cache and model are measured."""
 
 import asyncio
 import time
@@ -49,7 +49,7 @@ class Queue:
 
 @dataclass
 class Backlog:
-    """Sweeps so many at a time; behind them, the database is away."""
+    """Sweeps this many at a time; after them, the database is away."""
 
     batches: list[int]
 
@@ -61,7 +61,7 @@ class Backlog:
 
 @dataclass
 class Model:
-    """Answers, or fails with what it is given."""
+    """Completes, or fails with the given error."""
 
     failure: Exception | None = None
     pieces: list[Delta | Completion] = field(default_factory=lambda: ["Par", "is", ANSWER])

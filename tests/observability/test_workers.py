@@ -101,7 +101,7 @@ def test_all_workers_run_when_the_service_prints_its_address(service: Service) -
 
 
 def test_the_counts_of_the_workers_are_added_up(service: Service) -> None:
-    # A connection stays with the worker that took it: new ones go to both, in the long run.
+    # A connection stays with the worker that accepted it: in the long run, new ones go to both.
     for _ in range(50):
         httpx2.get(f"{service.url}/")
 
