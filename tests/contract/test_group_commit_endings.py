@@ -74,7 +74,7 @@ def contents_of(found: list[Message]) -> list[Any]:
     return [message.content for message in found]
 
 
-async def test_a_service_that_stops_answers_all_who_wait_after_it_stored_what_they_sent(
+async def test_a_stopping_service_stores_all_waiting_appends_and_answers_them(
     store: MongoSessionStore, service: Settings
 ) -> None:
     session = await open_session(store)
@@ -89,7 +89,7 @@ async def test_a_service_that_stops_answers_all_who_wait_after_it_stored_what_th
     assert log == [answer[0] for answer in answers]
 
 
-async def test_a_service_that_stops_finishes_what_callers_who_hung_up_had_sent(
+async def test_a_stopping_service_stores_what_callers_sent_before_they_hung_up(
     store: MongoSessionStore, service: Settings
 ) -> None:
     session = await open_session(store)
@@ -102,7 +102,7 @@ async def test_a_service_that_stops_finishes_what_callers_who_hung_up_had_sent(
     assert [str(n) for n in range(APPENDS)] == contents_of(await log_of(store, session))
 
 
-async def test_a_service_that_stops_beside_a_silent_database_keeps_nobody_waiting(
+async def test_a_service_that_stops_while_its_database_is_silent_keeps_no_one_waiting(
     store: MongoSessionStore, service: Settings, mongo_url: str
 ) -> None:
     session = await open_session(store)
@@ -170,7 +170,7 @@ async def until_it_stores(store: MongoSessionStore, session: Session) -> None:
                 return
 
 
-async def test_a_database_that_is_killed_in_the_middle_makes_no_answer_a_wrong_one(
+async def test_a_database_killed_under_load_makes_no_response_wrong(
     mongo: tuple[MongoSessionStore, int],
 ) -> None:
     store, pid = mongo

@@ -112,7 +112,7 @@ async def failure_of(call: Awaitable[Any]) -> tuple[type[Exception], float]:
     return failure.type, monotonic() - begun
 
 
-async def test_every_call_on_a_database_that_is_away_says_in_time_that_nothing_was_changed(
+async def test_every_call_on_an_unreachable_database_reports_in_time_that_nothing_changed(
     away: MongoSessionStore,
 ) -> None:
     calls = (READS | CHANGES).values()
@@ -123,7 +123,7 @@ async def test_every_call_on_a_database_that_is_away_says_in_time_that_nothing_w
     assert max(duration_s for _, duration_s in failures) <= MONGO_TIMEOUT_S + 1
 
 
-async def test_calls_on_a_silent_database_tell_in_time_what_may_have_been_changed(
+async def test_calls_on_a_silent_database_report_in_time_what_may_have_changed(
     store: MongoSessionStore, store_behind: MongoSessionStore, proxy: tuple[SilentProxy, str]
 ) -> None:
     calls = READS | CHANGES

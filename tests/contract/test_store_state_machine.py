@@ -267,7 +267,7 @@ def world(mongo_url: str) -> Iterator[World]:
 
 
 @pytest.mark.no_cover
-def test_two_stores_do_what_a_plain_list_would_do(world: World) -> None:
+def test_two_stores_behave_like_a_plain_list(world: World) -> None:
     machine: Any = partial(StoresBesideAModel, world)
 
     run_state_machine_as_test(

@@ -29,13 +29,13 @@ async def run(mongo_url: str, mix: Mix) -> list[Violation]:
     return check(history, state)
 
 
-async def test_where_nothing_fails_its_logs_are_whole_at_rest(mongo_url: str) -> None:
+async def test_if_nothing_fails_its_logs_are_complete_at_rest(mongo_url: str) -> None:
     violations = await run(mongo_url, PLAIN)
 
     assert {violation.invariant for violation in violations} <= WHILE_COUNTED
 
 
-async def test_who_repeats_an_append_makes_it_again(mongo_url: str) -> None:
+async def test_a_client_that_repeats_an_append_stores_it_again(mongo_url: str) -> None:
     violations = await run(mongo_url, REPEATED)
 
     assert {violation.invariant for violation in violations} >= {"I3"}

@@ -116,7 +116,7 @@ async def _is_found(found: Awaitable[object]) -> bool:
 
 
 @pytest.mark.parametrize("kind", REAL_KINDS)
-async def test_reads_behind_an_election_show_all_that_the_former_primary_acknowledged(
+async def test_reads_after_an_election_show_all_that_the_former_primary_acknowledged(
     replicas: ReplicaSet, kind: str
 ) -> None:
     async with (

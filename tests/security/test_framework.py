@@ -28,7 +28,7 @@ def names_in(path: Path) -> set[str]:
     return of_requests | imported
 
 
-def test_nothing_reads_the_url_that_a_host_header_makes() -> None:
+def test_nothing_reads_the_url_built_from_a_host_header() -> None:
     found = {path.name: names for path in SOURCES if (names := names_in(path) & FORBIDDEN)}
 
     assert found == {}

@@ -51,7 +51,7 @@ async def test_requests_beyond_the_cap_are_503_with_retry_after_in_json() -> Non
     assert [answer.status_code for answer in answers] == [200] * LIMIT
 
 
-async def test_requests_are_answered_again_when_others_have_ended() -> None:
+async def test_requests_are_served_again_when_others_have_ended() -> None:
     slow = Slow()
     slow.may_answer.set()
 
@@ -60,7 +60,7 @@ async def test_requests_are_answered_again_when_others_have_ended() -> None:
     assert statuses == [200] * LIMIT * 3
 
 
-async def test_a_busy_process_still_tells_its_health() -> None:
+async def test_a_busy_process_still_reports_its_health() -> None:
     slow = Slow()
     asked = [asyncio.create_task(slow.client.get("/a")) for _ in range(LIMIT)]
     await until(lambda: slow.waiting == LIMIT)

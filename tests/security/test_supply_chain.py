@@ -36,7 +36,7 @@ def requirements(lock: Path) -> list[str]:
     return [" ".join(line.split()) for line in lines if line and not line.lstrip().startswith("#")]
 
 
-def test_no_environment_of_the_tests_has_an_unexpected_pth_file() -> None:
+def test_no_test_environment_has_an_unexpected_pth_file() -> None:
     environments = [*ROOT.glob(".venv*/lib/python3*/site-packages")]
     environments += ROOT.glob(".venv*/*/lib/python3*/site-packages")
 
@@ -81,7 +81,7 @@ def test_nothing_is_installed_from_a_lock_without_its_hashes(file: str) -> None:
     assert [line for line in installs if "--require-hashes" not in line] == []
 
 
-def test_the_page_at_docs_is_made_of_the_files_that_were_fetched() -> None:
+def test_the_page_at_docs_consists_of_the_fetched_files() -> None:
     folder = ROOT / "service" / "api" / "openapi" / "swagger_ui"
     lines = (folder / "SHA256SUMS").read_text().splitlines()
 

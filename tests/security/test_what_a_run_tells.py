@@ -124,7 +124,7 @@ def events(records: list[dict[str, Any]]) -> str:
     return "\n".join(record["event"] for record in records)
 
 
-async def test_a_run_whose_model_fails_tells_neither_contents_nor_secrets(
+async def test_a_run_whose_model_fails_reveals_neither_contents_nor_secrets(
     mongo_url: str, model: ScriptedModel, settings: dict[str, str]
 ) -> None:
     with run_service(SESSIONS_MONGO_URL=mongo_url, **settings) as service:
@@ -140,7 +140,7 @@ async def test_a_run_whose_model_fails_tells_neither_contents_nor_secrets(
     assert_tells_nothing(records, open_answers)
 
 
-async def test_a_run_whose_database_refuses_documents_tells_neither_contents_nor_secrets(
+async def test_a_run_whose_database_refuses_documents_reveals_neither_contents_nor_secrets(
     mongo_url: str, settings: dict[str, str]
 ) -> None:
     with run_service(SESSIONS_MONGO_URL=mongo_url, **settings) as service:
@@ -153,7 +153,7 @@ async def test_a_run_whose_database_refuses_documents_tells_neither_contents_nor
     assert_tells_nothing(records, open_answers)
 
 
-async def test_a_run_without_its_database_tells_neither_contents_nor_secrets(
+async def test_a_run_without_its_database_reveals_neither_contents_nor_secrets(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "mongo_url").write_text(NO_DATABASE)

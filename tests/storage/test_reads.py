@@ -54,14 +54,12 @@ def reads(database: Any) -> Reads:
     return Reads(database)
 
 
-async def test_where_nobody_is_elected_a_read_is_made_once(
-    reads: Reads, database: Electing
-) -> None:
+async def test_without_an_election_a_read_is_made_once(reads: Reads, database: Electing) -> None:
     assert await reads.run(database.read) == 1
     assert database.writes == 0
 
 
-async def test_each_election_is_confirmed_once_and_its_first_read_made_again(
+async def test_each_election_is_confirmed_once_and_its_first_read_repeated(
     reads: Reads, database: Electing
 ) -> None:
     database.may_write.set()
@@ -74,7 +72,7 @@ async def test_each_election_is_confirmed_once_and_its_first_read_made_again(
     assert database.writes == 2
 
 
-async def test_a_read_is_made_again_when_another_confirms_the_election_meanwhile(
+async def test_a_read_is_repeated_if_another_confirms_the_election_meanwhile(
     reads: Reads, database: Electing
 ) -> None:
     database.may_write.set()
@@ -109,7 +107,7 @@ async def test_a_read_waits_for_as_many_elections_as_there_are(
     assert database.writes == 2
 
 
-async def test_reads_at_once_share_the_attempt_and_its_failure(
+async def test_concurrent_reads_share_the_attempt_and_its_failure(
     reads: Reads, database: Electing
 ) -> None:
     database.elect()
@@ -123,7 +121,7 @@ async def test_reads_at_once_share_the_attempt_and_its_failure(
     assert database.writes == 1
 
 
-async def test_a_caller_who_hangs_up_does_not_end_the_attempt_of_the_others(
+async def test_a_caller_that_hangs_up_does_not_end_the_attempt_of_the_others(
     reads: Reads, database: Electing
 ) -> None:
     database.elect()

@@ -85,13 +85,13 @@ def test_the_document_shows_what_every_call_sends_and_where(rows: list[tuple[str
     assert table(rows) in DOCUMENT
 
 
-def test_only_what_has_a_reason_asks_every_shard(rows: list[tuple[str, ...]]) -> None:
+def test_only_commands_with_a_reason_go_to_every_shard(rows: list[tuple[str, ...]]) -> None:
     scattered = {call for call, *_, shards in rows if shards == "**all**"}
 
     assert scattered == ASK_ALL.keys()
 
 
-async def test_messages_that_are_taken_back_are_removed_in_their_shard(
+async def test_messages_that_are_undone_are_removed_on_their_own_shard(
     store: MongoSessionStore, database: Database, sent: SentCommands
 ) -> None:
     session = await open_session(store)

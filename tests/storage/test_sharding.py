@@ -107,7 +107,7 @@ def become_primary(server: Server, name: str, address: str, *, is_config: bool) 
         time.sleep(POLL_S)
 
 
-def test_the_documented_keys_go_with_all_of_our_indexes(cluster: Cluster) -> None:
+def test_the_documented_shard_keys_work_with_all_of_our_indexes(cluster: Cluster) -> None:
     for index in [*INDEXES, TEXT_INDEX]:
         cluster.make_index(index.collection, index.keys, index.options)
 
@@ -127,7 +127,7 @@ def test_the_documented_keys_go_with_all_of_our_indexes(cluster: Cluster) -> Non
         (HISTORY, {"_id.s": "hashed", "_id.n": 1}),
     ],
 )
-def test_keys_that_spread_further_would_cost_a_promise(
+def test_shard_keys_that_spread_further_would_break_a_promise(
     cluster: Cluster, collection: str, key: dict[str, Any]
 ) -> None:
     copy = f"{collection}_by_{'_'.join(key)}"

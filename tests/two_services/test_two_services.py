@@ -109,19 +109,19 @@ async def logs(
     return [await history(services[request.param], session_id) for session_id in session_ids]
 
 
-def test_every_log_is_numbered_from_one_without_a_gap(logs: list[list[dict[str, Any]]]) -> None:
+def test_every_log_is_numbered_from_one_without_gaps(logs: list[list[dict[str, Any]]]) -> None:
     for log in logs:
         assert [message["seq"] for message in log] == list(range(1, len(log) + 1))
 
 
-def test_nothing_is_lost_doubled_or_in_another_log(logs: list[list[dict[str, Any]]]) -> None:
+def test_nothing_is_lost_duplicated_or_in_another_log(logs: list[list[dict[str, Any]]]) -> None:
     found = [Counter(message["content"] for message in log) for log in logs]
 
     assert found == sent_texts()
     assert sum(map(Counter.total, found)) == APPENDS
 
 
-def test_each_writers_messages_are_in_the_order_of_their_sending(
+def test_each_writers_messages_are_in_the_order_they_were_sent(
     logs: list[list[dict[str, Any]]],
 ) -> None:
     for log in logs:
