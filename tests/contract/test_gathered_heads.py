@@ -1,4 +1,4 @@
-"""Creates and reads of heads share calls on a real MongoDB; each keeps its own answer."""
+"""Creates and reads of heads share calls on a real MongoDB; each gets its own result."""
 
 import asyncio
 from typing import Any

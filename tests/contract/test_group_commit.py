@@ -1,4 +1,4 @@
-"""Group commit on a real MongoDB: many appends share calls, and each keeps what it was promised."""
+"""Group commit on a real MongoDB: many appends share calls, and each promise still holds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -210,7 +210,7 @@ async def test_a_bad_request_among_good_ones_fails_alone(
     other_store: MongoSessionStore,
     bad: Act,
     error: type[Exception],
-    heads_are_known: bool,  # noqa: FBT001  A parameter of the test.
+    heads_are_known: bool,  # noqa: FBT001  A test parameter.
 ) -> None:
     sessions = await open_sessions(store, 5)
     await append_each(store, sessions, [message("-", client_key="k")])

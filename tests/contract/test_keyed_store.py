@@ -1,4 +1,4 @@
-"""Lists of keys: order, the keys of sessions without one, prefixes, age, whose they are."""
+"""Lists of keys: order, the keys of sessions without one, prefixes, age, ownership."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -36,7 +36,7 @@ async def texts(
 
 
 async def fill(store: MongoSessionStore) -> list[str]:
-    """Store a session for each key, and some without; return what they are called, in order."""
+    """Store a session for each key, and some without a key; return their names, in order."""
     named = [await open_session(store, key=key) for key in KEYS]
     unnamed = [await open_session(store) for _ in range(20)]
     return sorted(key_text(session.id, session.key) for session in [*named, *unnamed])

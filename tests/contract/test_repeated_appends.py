@@ -1,4 +1,4 @@
-"""An append whose database fell silent is tried once more where it cannot be made twice."""
+"""An append whose database fell silent is retried once if it cannot be stored twice."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ async def far(
 
 
 async def lose_replies(proxy: FaultProxy, count: int) -> None:
-    """Let the database fall silent on this many writes, and answer then."""
+    """Let the database stay silent on this many writes, then respond again."""
     proxy.fault = Fault.LOST_REPLY
     while proxy.hits < count:  # noqa: ASYNC110  The proxy has no event for it.
         await asyncio.sleep(0.001)

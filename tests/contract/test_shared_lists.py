@@ -1,4 +1,4 @@
-"""Lists that are asked for at the same time: each gets its own, and together they cost one call."""
+"""Lists requested at the same time: each caller gets its own, and together they cost one call."""
 
 import asyncio
 from datetime import timedelta

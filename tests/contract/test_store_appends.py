@@ -1,4 +1,4 @@
-"""Appends: order, density, exact contents, and the head that follows."""
+"""Appends: order, density, exact contents, and the head that follows the log."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Crashes: each point at which a writer can die is built, and the store goes on from there."""
+"""Crashes: each point where a writer can die is set up, and the store continues from there."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Deletes: for good from the acknowledgement on, and finished by the sweep."""
+"""Deletes: final once acknowledged, and finished by the sweep."""
 
 import asyncio
 from collections.abc import Callable, Mapping

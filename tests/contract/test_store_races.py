@@ -54,7 +54,7 @@ def is_ascending(numbers: list[int]) -> bool:
 async def write(
     stores: Sequence[MongoSessionStore], session: Session, writers: int, appends: int, size: int
 ) -> list[Message]:
-    """Let writers append at once, each in turn to one store; return what was acknowledged."""
+    """Let writers append concurrently, alternating between stores; return what was acknowledged."""
 
     async def writer(number: int) -> list[Message]:
         acknowledged = []

@@ -30,7 +30,7 @@ def started_at_3(session: Session) -> Session:
 
 
 def page_of(log: str, window: Window) -> str:
-    """Return what the window shows of a log: the rule, written down once more."""
+    """Return what the window shows of a log: the rule, written down a second time."""
     if not window.newest:
         return log[window.skip :][: window.limit]
     kept = log[: max(0, len(log) - window.skip)]

@@ -25,7 +25,7 @@ from tests.contract.building import (
 
 
 def again(sent: Sequence[Message]) -> list[Message]:
-    """Return what a caller hands in who sends the same once more: new ids, new times."""
+    """Return what a caller that sends the same again hands in: new ids, new times."""
     fields = ("role", "content", "name", "tool_calls", "tool_call_id", "metadata", "client_key")
     return [Message(**{field: getattr(m, field) for field in fields}) for m in sent]
 

@@ -1,4 +1,4 @@
-"""Updates: what may change of a head, and what may not."""
+"""Updates: what may change in a head, and what may not."""
 
 import asyncio
 from datetime import timedelta
@@ -35,7 +35,7 @@ DEFAULTS: dict[str, Any] = {field: Session.model_fields[field].default for field
 
 
 class Setting:
-    """A change that gives a head these values, and counts how often it was called."""
+    """A change that gives a head these values, and counts its calls."""
 
     def __init__(self, **values: Any) -> None:
         self.values = values

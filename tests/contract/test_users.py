@@ -1,4 +1,4 @@
-"""The contract of the UserStore: one profile a user, seen only by those in whose reach it is."""
+"""The contract of the UserStore: one profile per user, seen only by those in reach of it."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A fault that breaks its replica set is one failure with its reason; each has its rows."""
+"""A fault that breaks its replica set is one failure with its reason; each fault has its rows."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The checker finds every planted bug, and none where there is none."""
+"""The checker finds every planted bug, and nothing in a clean history."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.faults.model_store import Bug
 from tests.faults.simulation import simulate
 
 CLEAN_HISTORIES = 100
-# Enough for every bug to have its occasion.
+# Enough for every bug to have a chance to appear.
 PLANTED_APPENDS = 250
 SEEDS = range(3)
 FOUND_BY = {

@@ -1,4 +1,4 @@
-"""What a client knows of an attempt: done, refused, never sent, or unknown."""
+"""What a client knows about an attempt: done, refused, never sent, or unknown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

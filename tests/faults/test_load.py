@@ -1,4 +1,4 @@
-"""The load asks for all there is, at its own pace, and the same again from the same seed."""
+"""The load uses every operation, at its own pace, and repeats itself with the same seed."""
 
 import asyncio
 from random import Random
@@ -13,7 +13,7 @@ SEEDS = range(8)
 
 
 class Slow:
-    """Answers after ten seconds; counts who waits at the same time."""
+    """Responds after ten seconds; counts how many wait at the same time."""
 
     def __init__(self) -> None:
         self.waiting = 0

@@ -1,4 +1,4 @@
-"""The limit on requests at once settles where those in flight take their usual time."""
+"""The limit on concurrent requests settles where each takes its usual time."""
 
 from contextlib import ExitStack
 
@@ -14,7 +14,7 @@ from service.edge.adaptive_limit import (
 
 
 def answered_together(limit: AdaptiveLimit, took_s: float) -> int:
-    """Let in as many as the limit allows, answer all after that time; return how many it was."""
+    """Let in as many as the limit allows, answer all after that time; return how many they were."""
     count = 0
     with ExitStack() as requests:
         while not limit.is_reached:
@@ -58,7 +58,7 @@ def test_the_later_responses_come_the_sooner_it_falls() -> None:
 def test_it_settles_where_a_request_takes_its_usual_time(
     least: AdaptiveLimit, waiting_s: float, each_s: float
 ) -> None:
-    # A database that takes so long for a batch, and so long for each in it.
+    # A database that takes one time for a batch, plus another for each request in it.
     for _ in range(100):
         answered_together(least, waiting_s + each_s * answered_together(least, 0))
 

@@ -1,4 +1,4 @@
-"""The headers of every answer, and who may call from pages of other origins."""
+"""The headers of every response, and which pages of other origins may call."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ MADE_BY_US = re.compile(r"[0-9a-f]{32}")
 
 
 def service(**settings: Any) -> SessionService:
-    """Return a service without a database: whoever needs it meets our mistake."""
+    """Return a service without a database: a request that needs it runs into our bug."""
     return SessionService(Settings(_env_file=None, jwt_secret=SECRET, **settings))
 
 

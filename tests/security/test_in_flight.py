@@ -1,4 +1,4 @@
-"""The cap on requests in flight: what is beyond it is told to come again, and nothing leaks."""
+"""The cap on requests in flight: any request beyond it is told to retry, and nothing leaks."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ LIMIT = 3
 
 
 class Slow:
-    """An application that answers when it is told to."""
+    """An application that responds only when allowed to."""
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()

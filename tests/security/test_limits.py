@@ -1,4 +1,4 @@
-"""Every limit of a body and of what is in it, one below, at and one beyond, in every dialect."""
+"""Every limit of a body and its fields: one below, at, and one beyond, in every dialect."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -32,7 +32,7 @@ with_a_body = pytest.mark.parametrize(("endpoint", "row"), BODIES, ids=[e for e,
 
 
 class Field(NamedTuple):
-    """A field at its limit: `body` makes one of the given size, `beyond` is the answer to more."""
+    """A field at its limit: `body` makes one of the given size, `beyond` is the status for more."""
 
     endpoint: str
     body: Callable[[int], Any]

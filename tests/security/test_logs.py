@@ -1,4 +1,4 @@
-"""Log records become JSON lines of listed fields, of errors the kind and the place only."""
+"""Log records become JSON lines of listed fields; of errors, only the kind and the place."""
 
 import json
 import logging

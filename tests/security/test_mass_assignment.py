@@ -1,4 +1,4 @@
-"""What only the service sets, nobody sets by naming it in a body."""
+"""No client can set a field that only the service sets by naming it in a body."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.security.world import World
 
 PLANTED = ("planted-9e107d9d", "987654321", "1987-06-05")
 TEXT, NUMBER, TIME = "planted-9e107d9d", 987654321, "1987-06-05T04:03:02Z"
-# Fields of answers, of stored documents and of other systems.
+# Fields of responses, of stored documents and of other systems.
 FIELDS: dict[str, Any] = {
     **dict.fromkeys(("_id", "id", "session_id", "owner", "user_id", "developer_id"), TEXT),
     **dict.fromkeys(("agent_id", "key", "title", "preview", "summary", "client_key"), TEXT),

@@ -1,4 +1,4 @@
-"""Every route, asked by everybody: statuses, who sees what is the owner's, who changes it."""
+"""Every route, called by every caller: statuses, who sees the owner's data, who changes it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is not HTTP, or none that makes sense here, gets an answer in JSON and costs little."""
+"""Bytes that are not HTTP, or make no sense here, get a response in JSON and cost little."""
 
 from collections.abc import Iterator
 
@@ -41,7 +41,7 @@ JUNK = {
     "a length without bound": POST + b"Content-Length: 99999999999999999999" + END,
     "another coding than chunked": POST + b"Transfer-Encoding: xchunked" + END,
 }
-# What the parser keeps to itself until it is complete.
+# What the parser does not report until it is complete.
 ENDLESS = {
     "the size of a chunk": b"1;" + b"x" * 2**22,
     "the value of a trailer": b"0\r\nX: " + b"x" * 2**22,

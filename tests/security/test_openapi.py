@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, complete, and says what is answered."""
+"""The OpenAPI document is valid and complete, and describes the actual responses."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""What is refused before it is a request has no route, and is counted all the same."""
+"""Connections refused before they carry a request have no route, but are still counted."""
 
 import re
 from collections.abc import Iterator

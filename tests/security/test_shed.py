@@ -1,4 +1,4 @@
-"""A busy process refuses requests before they cost anything, and keeps their connections."""
+"""A busy process refuses requests before they cost anything, and keeps their connections open."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -37,7 +37,7 @@ def port(mongo_url: str) -> Iterator[int]:
 
 @pytest.fixture
 async def busy(port: int) -> AsyncIterator[Connection]:
-    """The connection of a request that is under way, for want of its body."""
+    """The connection of a request in progress, which still lacks its body."""
     await _until_answered(port, 200)
     async with connected(port) as (reader, writer):
         await send(writer, POST)
@@ -77,7 +77,7 @@ async def test_it_says_that_nothing_was_done_and_when_to_retry(port: int) -> Non
     assert refused.headers["x-request-id"] == "mine"
     assert refused.headers["cache-control"] == "no-store"
     assert "connection" not in refused.headers
-    # The application's answers have one: no application has seen this request.
+    # The application's responses have one: the application has not seen this request.
     assert "date" not in refused.headers
 
 

@@ -1,4 +1,4 @@
-"""A request is refused from its bytes only where nobody can take its end to be elsewhere."""
+"""A request is refused from its bytes only if no parser could see its end elsewhere."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ def shedding() -> Shedding:
 
 
 class Seen:
-    """What the parser of uvicorn takes from bytes."""
+    """What uvicorn's parser reads from bytes."""
 
     def __init__(self, data: bytes) -> None:
         self.has_begun = False
@@ -190,7 +190,7 @@ async def test_a_connection_is_idle_from_its_last_refusal(shedding: Shedding) ->
 async def refusing(
     shedding: Shedding, keep_alive_s: int = 5
 ) -> AsyncIterator[tuple[LimitedProtocol, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Yield a connection that is asked to refuse all, and what its client reads and writes."""
+    """Yield a connection that refuses everything, and its client's reader and writer."""
     config = uvicorn.Config(_app, lifespan="off", log_config=None, timeout_keep_alive=keep_alive_s)
     config.load()
     made = limited_protocol(ReceiveLimits(1000, 10, 10, 10, 10, 10), shedding, ROUTER)

@@ -1,4 +1,4 @@
-"""A thousand slow clients beside a healthy one: what they cost it, and how they end."""
+"""A thousand slow clients alongside a healthy one: what they cost it, and how they end."""
 
 import asyncio
 import subprocess
@@ -91,7 +91,7 @@ async def test_with_a_thousand_slow_sockets_requests_take_at_most_twice_as_long(
 
 
 def holds(alone: list[float], beside: list[float]) -> bool:
-    # The best round of each: other load on the machine only ever adds.
+    # The best round of each: other load on the machine can only add time.
     return min(beside) <= MOST_TIMES_SLOWER * min(alone)
 
 

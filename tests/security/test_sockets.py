@@ -1,4 +1,4 @@
-"""The running service against clients that send too much, or too slowly, over real sockets."""
+"""The running service and clients that send too much, or too slowly, over real sockets."""
 
 import asyncio
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def head_of(size_bytes: int) -> bytes:
 
 
 def head_with(lines: int) -> bytes:
-    """Return a request with so many header lines."""
+    """Return a request with this many header lines."""
     return REQUEST + b"".join(b"X-%d: y\r\n" % number for number in range(1, lines)) + b"\r\n"
 
 
@@ -80,7 +80,7 @@ async def test_endless_headers_are_refused_before_they_are_complete(
 
 
 async def is_refused(reader: asyncio.StreamReader) -> bool:
-    """Say whether the answer is 431, or none because the rest of the head was on its way."""
+    """Say whether the response is 431, or missing because more headers were still arriving."""
     try:
         return (await read_answer(reader)).status == 431
     except (ConnectionResetError, asyncio.IncompleteReadError):

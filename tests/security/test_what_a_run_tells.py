@@ -1,7 +1,7 @@
-"""What a run of the service writes and shows to everybody: no conversations, tokens or secrets.
+"""What a run of the service logs and shows to everyone: no conversations, tokens or secrets.
 
-Canaries stand wherever a client, a model or an operator can put one, and all goes wrong that can:
-the database is away, or refuses documents with an error that quotes them; the model fails.
+Canaries are wherever a client, a model or an operator can put one, and everything goes wrong:
+the database is unreachable, or refuses documents with an error that quotes them; the model fails.
 """
 
 import json
@@ -74,7 +74,7 @@ def settings(tmp_path: Path, model: ScriptedModel) -> dict[str, str]:
 
 
 async def ask_everything(url: str, session_id: str) -> str:
-    """Put the canary wherever a client can; return the token and what everybody may see."""
+    """Put the canary wherever a client can; return the token and what everyone may see."""
     async with httpx2.AsyncClient(base_url=url, timeout=20) as client:
         api = Api(client, USER_ID)
         await api.ask("POST", f"/create?agent_id={CANARY}&title={CANARY}&key={CANARY}")
@@ -104,7 +104,7 @@ async def send_garbage(port: int) -> None:
 
 
 def logged_by(service: RunningService) -> list[dict[str, Any]]:
-    """Stop the service and return what it wrote, but the lines that welcome its user."""
+    """Stop the service and return its output, without the lines that welcome its user."""
     service.process.send_signal(signal.SIGTERM)
     assert service.process.stdout is not None
     lines = service.process.stdout.read().splitlines()

@@ -1,4 +1,4 @@
-"""Why a MongoDB cannot be used: a sentence for each reason, within three seconds."""
+"""Why a MongoDB cannot be used: one sentence for each reason, within three seconds."""
 
 import asyncio
 import gc
@@ -110,9 +110,7 @@ async def test_a_problem_that_may_pass_is_not_reported_as_lasting(
     assert not found.trouble.lasts
 
 
-async def test_a_host_that_accepts_connections_but_stays_silent_is_reported_as_not_responding() -> (
-    None
-):
+async def test_a_host_that_accepts_connections_but_stays_silent_does_not_respond() -> None:
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""Model to document and back: nothing is lost, and nothing of a client's can mean something."""
+"""Model to document and back: nothing is lost, and client data has no meaning to MongoDB."""
 
 import json
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ JSON = st.recursive(
     SCALARS, lambda below: st.lists(below, max_size=4) | st.dictionaries(TEXT, below, max_size=4)
 )
 JSON_OBJECTS = st.dictionaries(TEXT, JSON, max_size=5)
-TIMES = st.datetimes(datetime(1, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001  UTC is added.
+TIMES = st.datetimes(datetime(1, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001  UTC is added later.
     lambda time: time.replace(microsecond=time.microsecond // 1000 * 1000)
 )
 MESSAGES = st.builds(
@@ -74,7 +74,7 @@ def through_bson(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_json(model: Message | Session) -> str:
-    """Return a text that differs where JSON does: in key order, too, and 1 is not 1.0."""
+    """Return a text that differs if the JSON does: key order counts, and 1 is not 1.0."""
     return json.dumps(model.model_dump(), default=str)
 
 

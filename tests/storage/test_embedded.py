@@ -1,4 +1,4 @@
-"""The embedded MongoDB keeps what it acknowledged, and says clearly what is wrong.
+"""The embedded MongoDB keeps what it acknowledged, and says clearly if something is wrong.
 
 Every test runs a real mongod.
 """
@@ -29,7 +29,7 @@ from service.devdb.mongod import find_mongod
 ROOT = Path(__file__).parents[2]
 MIB = 1024 * 1024
 
-# A service that runs the embedded MongoDB and waits to be killed.
+# Runs the embedded MongoDB and waits to be killed.
 SERVICE = """
 import asyncio, sys
 from pathlib import Path
@@ -65,7 +65,7 @@ def mongod_pid(folder: Path) -> int:
 
 @asynccontextmanager
 async def another_program_at(url: str) -> AsyncIterator[None]:
-    """Hang up on whoever does not speak its language, as most programs do."""
+    """Hang up on clients that do not speak its protocol, as most programs do."""
     _, port = parse_host(url.removeprefix("mongodb://").split("/")[0])
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port):
         yield
@@ -88,7 +88,7 @@ def is_running(pid: int) -> bool:
 
 @pytest.fixture
 def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """Return a disk of its own, with the size in MiB that the test asks for."""
+    """Return a separate disk, with the size in MiB that the test requests."""
     disk = tmp_path / "disk"
     disk.mkdir()
     size = f"size={request.param}m"
@@ -97,7 +97,7 @@ def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
     if mounted.returncode:
         pytest.skip(f"a small disk has to be mounted here: {mounted.stderr.strip()}")
     yield disk
-    # Lazily: a test that fails may leave its mongod there for a moment.
+    # A lazy unmount: a failed test may leave its mongod running on it for a moment.
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
@@ -153,7 +153,7 @@ async def test_a_silent_program_on_its_former_port_does_not_delay_it(
 
     assert second != first
     assert found == [1]
-    # Without help, mongod waits for 30 s.
+    # Without intervention, mongod waits for 30 s.
     assert took_s < 15
 
 
@@ -161,7 +161,7 @@ async def test_it_takes_another_port_if_another_program_was_faster(tmp_path: Pat
     refused = tmp_path / "refused"
     binary = script(
         tmp_path / "mongod",
-        # The first run ends as mongod does when its port is taken, the second one is mongod.
+        # The first run exits as mongod does when its port is taken; the second one is mongod.
         f'[ -e {refused} ] || {{ touch {refused}; exit 48; }}\nexec {find_mongod()} "$@"',
     )
 
@@ -404,7 +404,7 @@ async def test_it_survives_a_full_disk_with_everything_it_acknowledged(
 
 
 def fill(filler: Path, *, leave_bytes: int) -> None:
-    # Piece by piece, because mongod is taking space at the same time.
+    # In small pieces, because mongod takes space at the same time.
     with filler.open("wb") as file:
         while shutil.disk_usage(filler.parent).free > leave_bytes:
             file.write(bytes(MIB))

@@ -1,4 +1,4 @@
-"""Gathering: who shares a batch with whom, and what each is told."""
+"""Gathering: which requests share a batch, and the outcome of each."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ asker: ContextVar[str] = ContextVar("asker", default="nobody")
 
 
 class Batches:
-    """Answers each request in capitals, once it is let; remembers the batches."""
+    """Answers each request in capitals once it is allowed to; remembers the batches."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -53,7 +53,7 @@ def gatherer(commit: Work, **limits: Any) -> Gatherer[str, str]:
 
 
 async def begin(gathering: Gatherer[str, str], asked: str, **options: Any) -> list[Any]:
-    """Ask for each letter, and return the tasks once all have asked and a batch is under way."""
+    """Request each letter; return the tasks once all are requested and a batch has begun."""
     tasks = [asyncio.create_task(gathering.ask(letter, **options)) for letter in asked]
     for _ in range(3):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The indexes: made once, whoever makes them, and each with its reason."""
+"""The indexes: created once by any process, and each has a reason."""
 
 import asyncio
 from collections.abc import AsyncIterator

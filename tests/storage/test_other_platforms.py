@@ -1,4 +1,4 @@
-"""Machines of developers other than Linux on x86-64: what can be tested of them here."""
+"""Developer machines other than Linux on x86-64, as far as they can be tested here."""
 
 import re
 import socket
@@ -39,7 +39,7 @@ def test_the_lock_can_be_installed_on_each_platform(platform: str, tmp_path: Pat
     target = ["--python-platform", platform, "--python-version", "3.11", "--target", str(tmp_path)]
     exact = ["--require-hashes", "--no-deps"]
     if platform != "x86_64-apple-darwin":
-        # There, cryptography has no wheel any more, and is built.
+        # cryptography no longer has a wheel there, and is built from source.
         exact += ["--only-binary", ":all:"]
     lock = ROOT / "locks" / "serve.txt"
 

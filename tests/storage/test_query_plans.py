@@ -1,6 +1,6 @@
 """What the store's calls cost MongoDB.
 
-The commands are caught on their way and explained on a database with a log of 100 000
+The commands are captured and explained on a database with a log of 100 000
 messages and users with many sessions.
 """
 
@@ -100,7 +100,7 @@ async def store(database: Database, long: Session) -> MongoSessionStore:
 
 @pytest.fixture
 def caught(store: MongoSessionStore, sent: SentCommands) -> SentCommands:
-    """Return what is sent from here on."""
+    """Return the commands sent from now on."""
     sent.take()
     return sent
 
@@ -122,7 +122,7 @@ class Explainer:
         return Explained(self._mongod, self._database, command)
 
     def pipeline(self, command: Command, pipeline: list[Command]) -> Explained:
-        """Explain one of the pipelines that the command joins."""
+        """Explain one of the pipelines joined in the command."""
         return Explained(self._mongod, self._database, {**command, "pipeline": pipeline})
 
 

@@ -1,4 +1,4 @@
-"""When a read is made again, and what it waits for; on a database that only elects and writes."""
+"""When a read is repeated, and what it waits for; on a database that only elects and writes."""
 
 import asyncio
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from service.storage.reads import Reads
 
 
 class Electing:
-    """A database whose writes wait until they are let through, or fail."""
+    """A database whose writes wait until they are allowed through or fail."""
 
     def __init__(self) -> None:
         self.topology = SimpleNamespace(max_election_id=None)
@@ -37,7 +37,7 @@ class Electing:
             raise NetworkTimeout
 
     async def read(self) -> int:
-        """Return which of the reads this one is; it begins now and is answered a little later."""
+        """Return the number of this read; it begins now and returns a little later."""
         self.reads += 1
         which = self.reads
         await asyncio.sleep(0)

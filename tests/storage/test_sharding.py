@@ -1,7 +1,7 @@
-"""A real sharded MongoDB takes our collections, indexes and shard keys together.
+"""A real sharded MongoDB accepts our collections, indexes and shard keys together.
 
-The wheel has no `mongos`, but its `mongod` is a config server or a shard when told so. They are
-sent here what `mongos` sends them, and judge shard keys against unique indexes as in any cluster.
+The wheel has no `mongos`, but its `mongod` can run as a config server or a shard. Here they get
+what `mongos` would send them, and check shard keys against unique indexes as in any cluster.
 """
 
 import socket
@@ -51,7 +51,7 @@ class Cluster(NamedTuple):
         )
 
     def shard_keys(self) -> dict[str, dict[str, Any]]:
-        """Return what the cluster itself says the shard keys are."""
+        """Return the shard keys as the cluster itself reports them."""
         found = self.config.get_database("config").collections.find(
             {"_id": {"$regex": "^sessions"}}
         )

@@ -1,4 +1,4 @@
-"""Ports are reserved: two processes that start servers at the same time never get the same one."""
+"""Ports are reserved: two processes that start servers at the same time never get the same port."""
 
 import subprocess
 import sys

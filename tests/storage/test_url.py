@@ -1,4 +1,4 @@
-"""The URL of a MongoDB: which database it names, and which of its options are overridden."""
+"""The MongoDB URL: which database it names, and which of its options are overridden."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.databases import connected
 
 HOST = "mongodb://u:hush@127.0.0.1:1"
 ATLAS = "retryWrites=true&w=majority&appName=session-service"
-# What the driver refuses beside options of ours, if it gets it.
+# The driver refuses these together with our options, if it gets them.
 CONTRADICTING = "readPreference=secondary&maxStalenessSeconds=120&readPreferenceTags=dc:ny&w=0"
 
 
