@@ -1,4 +1,4 @@
-"""Many appends at once, and the commands they cost."""
+"""Many concurrent appends, and the commands they cost."""
 
 import asyncio
 from collections import Counter
@@ -22,7 +22,7 @@ async def open_sessions(store: MongoSessionStore, count: int, texts: str = "") -
 async def append_each(
     appending: Appending, sessions: Sequence[Session], sent: Sequence[Message]
 ) -> list[Any]:
-    """Append the messages to each of the sessions, one by one but all at once."""
+    """Append each message to each session separately, but all concurrently."""
     return await asyncio.gather(
         *(appending.append(ALICE, session.id, [one]) for one in sent for session in sessions),
         return_exceptions=True,

@@ -1,4 +1,4 @@
-"""Sessions and messages of the store's tests, and a look at what is stored."""
+"""Sessions and messages for the store's tests, and a look at what is stored."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -60,7 +60,7 @@ async def open_session(store: MongoSessionStore, texts: str = "", **fields: Any)
 
 
 async def log_of(store: MongoSessionStore, session: Session) -> list[Message]:
-    """Return what anybody can read of the session."""
+    """Return what any reader sees of the session."""
     _, found = await store.read(Reach(user_id=session.user_id), session.id, EVERYTHING)
     return found
 
@@ -74,7 +74,7 @@ def seqs_of(found: Sequence[Message]) -> list[int]:
 
 
 async def stored_seqs(database: Database, session_id: UUID) -> list[int]:
-    """Return what is in the collection, shown or not."""
+    """Return the numbers of all messages in the collection, shown or not."""
     log = {"_id.s": Binary.from_uuid(session_id)}
     entries = await database[HISTORY].find(log, sort=[("_id", 1)]).to_list()
     return [entry["_id"]["n"] for entry in entries]
@@ -85,7 +85,7 @@ async def stored_head(database: Database, session_id: UUID) -> Any:
 
 
 async def mark_deleted(database: Database, session: Session) -> None:
-    """Begin a delete as another process does, and go no further."""
+    """Begin a delete as another process would, and stop there."""
     live = documents.head_of(session.id, Reach(user_id=session.user_id))
     await database[SESSIONS].update_one(live, documents.marked_head())
 
@@ -93,14 +93,14 @@ async def mark_deleted(database: Database, session: Session) -> None:
 async def leave_entries(
     database: Database, session_id: UUID, left: Sequence[Message], *, first_seq: int
 ) -> None:
-    """Store messages as a writer does that dies before it moves the head."""
+    """Store messages like a writer that dies before it moves the head."""
     numbered = [m.model_copy(update={"seq": seq}) for seq, m in enumerate(left, first_seq)]
     entries = [documents.to_entry(session_id, m) for m in numbered]
     await database[HISTORY].insert_many(entries)
 
 
 class InterruptedHeads(Heads):
-    """Heads of a process to which something happens, once, just before it moves one."""
+    """Heads of a process that is interrupted, once, just before it moves one."""
 
     def __init__(self, database: Database, before_move: Interruption) -> None:
         super().__init__(database, Reads(database))
@@ -114,7 +114,7 @@ class InterruptedHeads(Heads):
 
 
 class InterruptedEntries(Entries):
-    """Entries of a process to which something happens, once, just before it inserts one."""
+    """Entries of a process that is interrupted, once, just before it inserts one."""
 
     def __init__(self, database: Database, before_insert: Interruption) -> None:
         super().__init__(database[HISTORY], Reads(database))

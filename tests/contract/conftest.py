@@ -1,4 +1,4 @@
-"""One store, on each thing it can stand on: the whole suite runs on all three.
+"""One store, on each backend it supports: the whole suite runs on all three.
 
 A module that needs a real MongoDB overrides `kind`. Each run has a fresh database of each
 kind; each test finds it empty.
@@ -51,7 +51,7 @@ async def store(database: Database) -> MongoSessionStore:
 async def other_store(
     database: Database, kind: str, mongo_url: str
 ) -> AsyncIterator[MongoSessionStore]:
-    """Give a store of another process on the same database: it shares nothing else."""
+    """Give a store like another process's on the same database: it shares nothing else."""
     async with connected(kind, mongo_url) as client:
         yield await store_on(client[name_of(database)])
 
@@ -60,7 +60,7 @@ async def other_store(
 async def watched(
     database: Database, kind: str, mongo_url: str
 ) -> AsyncIterator[tuple[MongoSessionStore, SentCommands]]:
-    """Give a store on a real database, and the commands it sends from here on."""
+    """Give a store on a real database, and the commands it sends from now on."""
     sent = SentCommands()
     async with connected(kind, mongo_url, event_listeners=[sent]) as client:
         store = await store_on(client[name_of(database)])

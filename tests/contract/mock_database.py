@@ -1,4 +1,4 @@
-"""mongomock as the store asks for it: it has no elections, documents as bytes, or joined lists."""
+"""mongomock as the store needs it: alone it lacks elections, raw documents and joined lists."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -56,7 +56,7 @@ class _UndecodedFind:
 
 
 class _UndecodedLists:
-    """A pipeline of lists, each but the first in a `$unionWith`, carried out one by one."""
+    """A pipeline of lists, all but the first in a `$unionWith`, executed one by one."""
 
     def __init__(self, collection: Any, pipeline: list[Any]) -> None:
         self._collection = collection

@@ -1,4 +1,4 @@
-"""JSON that a store could easily spoil: each must come back exactly as it was sent."""
+"""JSON that a store could easily corrupt: each value must come back exactly as it was sent."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A way to the database that can fall silent: what is sent arrives, no answer comes back."""
+"""A proxy to the database that can fall silent: requests arrive, no response comes back."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class SilentProxy:
-    """Passes bytes on, and the answers too until it is silenced."""
+    """Forwards requests, and also responses until it is silenced."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -16,7 +16,7 @@ class SilentProxy:
         self._writers: list[asyncio.StreamWriter] = []
 
     async def connected(self, count: int) -> None:
-        """Wait until there are that many connections."""
+        """Wait until that many connections exist."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._connections >= count)
 

@@ -1,4 +1,4 @@
-"""Creates and reads of heads share calls on a real MongoDB; each keeps its own answer."""
+"""Creates and reads of heads share calls on a real MongoDB; each gets its own result."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ async def create_all(store: MongoSessionStore, sessions: list[Session]) -> list[
     return await asyncio.gather(*map(store.create, sessions), return_exceptions=True)
 
 
-async def test_creates_at_once_share_a_call(
+async def test_concurrent_creates_share_a_call(
     watched: tuple[MongoSessionStore, SentCommands],
 ) -> None:
     store, sent = watched
@@ -38,7 +38,7 @@ async def test_creates_at_once_share_a_call(
     assert sessions == [await store.get(ALICE, session.id) for session in sessions]
 
 
-async def test_too_many_creates_at_once_take_two_calls(
+async def test_too_many_concurrent_creates_take_two_calls(
     watched: tuple[MongoSessionStore, SentCommands],
 ) -> None:
     store, sent = watched
@@ -64,7 +64,7 @@ async def test_a_taken_key_or_id_among_many_creates_fails_alone(store: MongoSess
     assert there == await store.get(ALICE, there.id)
 
 
-async def test_reads_of_heads_at_once_share_a_call(
+async def test_concurrent_reads_of_heads_share_a_call(
     watched: tuple[MongoSessionStore, SentCommands],
 ) -> None:
     store, sent = watched
@@ -77,7 +77,7 @@ async def test_reads_of_heads_at_once_share_a_call(
     assert 2 * sessions == found
 
 
-async def test_reads_that_share_a_call_keep_each_their_own_reach(
+async def test_reads_that_share_a_call_each_keep_their_own_reach(
     store: MongoSessionStore,
 ) -> None:
     session = await open_session(store)
@@ -96,7 +96,7 @@ async def test_reads_that_share_a_call_keep_each_their_own_reach(
     assert [i for i, a in enumerate(answers) if isinstance(a, SessionNotFound)] == [1, 3, 4]
 
 
-async def test_a_read_that_joins_others_sees_all_that_was_acknowledged_before_it_came(
+async def test_a_read_that_joins_others_sees_everything_acknowledged_before_it_arrived(
     store: MongoSessionStore, other_store: MongoSessionStore
 ) -> None:
     session = await open_session(store)
@@ -128,7 +128,7 @@ async def test_a_read_that_joins_others_sees_all_that_was_acknowledged_before_it
     assert min(map(len, seen)) > 10
 
 
-async def test_reads_that_join_others_see_clears_and_deletes_of_another_process(
+async def test_reads_that_join_others_see_clears_and_deletes_by_another_process(
     store: MongoSessionStore, other_store: MongoSessionStore
 ) -> None:
     sessions = await open_sessions(store, 20, "ab")

@@ -1,4 +1,4 @@
-"""Group commit on a real MongoDB: many appends share calls, and each keeps what it was promised."""
+"""Group commit on a real MongoDB: many appends share calls, and each promise still holds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -56,7 +56,7 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def test_appends_at_once_share_three_calls_and_two_where_their_heads_are_known(
+async def test_concurrent_appends_share_three_calls_or_two_if_their_heads_are_known(
     watched: tuple[MongoSessionStore, SentCommands],
 ) -> None:
     store, sent = watched
@@ -93,7 +93,7 @@ async def test_single_and_many_messages_share_a_call_and_keep_their_order_in_eac
 
 
 @pytest.mark.parametrize("sent", [messages(TEXTS), keyed(TEXTS)], ids=["plain", "keyed"])
-async def test_appends_that_meet_another_process_share_its_price(
+async def test_appends_that_conflict_with_another_process_share_the_cost(
     watched: tuple[MongoSessionStore, SentCommands],
     other_store: MongoSessionStore,
     sent: list[Message],
@@ -109,7 +109,7 @@ async def test_appends_that_meet_another_process_share_its_price(
     assert await logs_of(store, sessions) == [f"-x{TEXTS}"] * 5
 
 
-async def test_of_two_appends_at_once_that_share_a_key_the_later_stores_nothing(
+async def test_of_two_concurrent_appends_with_the_same_key_the_later_stores_nothing(
     store: MongoSessionStore, database: Database
 ) -> None:
     [session] = await open_sessions(store, 1)
@@ -126,7 +126,7 @@ async def test_of_two_appends_at_once_that_share_a_key_the_later_stores_nothing(
     assert await stored_seqs(database, session.id) == [1, 2]
 
 
-async def test_of_appends_that_meet_another_process_one_with_a_used_key_is_refused_alone(
+async def test_of_appends_that_conflict_with_another_process_only_one_with_a_used_key_is_refused(
     store: MongoSessionStore, other_store: MongoSessionStore
 ) -> None:
     [session] = await open_sessions(store, 1, "-")
@@ -140,7 +140,7 @@ async def test_of_appends_that_meet_another_process_one_with_a_used_key_is_refus
 
 
 @in_the_middle
-async def test_another_process_in_the_middle_of_a_batch_costs_nobody_a_message_or_the_order(
+async def test_another_process_in_the_middle_of_a_batch_costs_no_message_and_keeps_the_order(
     store: MongoSessionStore, database: Database, interrupted: Interrupted
 ) -> None:
     sessions = await open_sessions(store, 5, "-")
@@ -162,7 +162,7 @@ async def test_another_process_in_the_middle_of_a_batch_costs_nobody_a_message_o
     ]
 
 
-async def test_replays_within_a_batch_and_of_earlier_batches_store_nothing(
+async def test_replays_within_a_batch_or_of_earlier_batches_store_nothing(
     store: MongoSessionStore,
 ) -> None:
     sessions = await open_sessions(store, 5)
@@ -210,7 +210,7 @@ async def test_a_bad_request_among_good_ones_fails_alone(
     other_store: MongoSessionStore,
     bad: Act,
     error: type[Exception],
-    heads_are_known: bool,  # noqa: FBT001  A parameter of the test.
+    heads_are_known: bool,  # noqa: FBT001  A test parameter.
 ) -> None:
     sessions = await open_sessions(store, 5)
     await append_each(store, sessions, [message("-", client_key="k")])
@@ -228,7 +228,7 @@ async def test_a_bad_request_among_good_ones_fails_alone(
 
 
 @in_the_middle
-async def test_of_a_batch_only_the_session_deleted_in_its_middle_is_not_found(
+async def test_in_a_batch_only_the_session_deleted_meanwhile_is_not_found(
     store: MongoSessionStore, database: Database, interrupted: Interrupted
 ) -> None:
     sessions = await open_sessions(store, 5, "-")
@@ -245,7 +245,7 @@ async def test_of_a_batch_only_the_session_deleted_in_its_middle_is_not_found(
 
 
 @in_the_middle
-async def test_a_session_cleared_in_the_middle_of_a_batch_shows_what_came_behind_the_clear(
+async def test_a_session_cleared_in_the_middle_of_a_batch_shows_what_came_after_the_clear(
     store: MongoSessionStore, database: Database, interrupted: Interrupted
 ) -> None:
     sessions = await open_sessions(store, 5, "-")
@@ -261,7 +261,7 @@ async def test_a_session_cleared_in_the_middle_of_a_batch_shows_what_came_behind
 
 
 @in_the_middle
-async def test_a_caller_who_hangs_up_takes_no_other_append_with_it(
+async def test_a_caller_that_hangs_up_cancels_no_other_append(
     store: MongoSessionStore, database: Database, interrupted: Interrupted
 ) -> None:
     sessions = await open_sessions(store, 5, "-")

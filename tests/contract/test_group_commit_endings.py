@@ -1,4 +1,4 @@
-"""Appends under way when the service stops, or when its database goes away."""
+"""Appends in flight when the service stops, or when its database goes away."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ USER: dict[str, Any] = {"role": "user"}
 APPENDS = 600
 MONGO_TIMEOUT_S = 1.0
 RECOVERY_S = 30
-# A mongod needs longer to be there again.
+# A mongod takes longer to come back.
 RESTART_S = 0.2
 
 
@@ -62,7 +62,7 @@ def service(kind: str, mongo_url: str, database: Database) -> Settings:
 
 
 async def begin_appends(sessions: Sessions, session: Session) -> list[asyncio.Task[list[Message]]]:
-    """Return appends of which one batch is under way and the others wait."""
+    """Return appends, of which one batch is in progress and the others wait."""
     texts = [NewMessage(**USER, content=str(n)) for n in range(APPENDS)]
     tasks = [asyncio.create_task(sessions.append(CALLER, session.id, [text])) for text in texts]
     for _ in range(3):
@@ -74,7 +74,7 @@ def contents_of(found: list[Message]) -> list[Any]:
     return [message.content for message in found]
 
 
-async def test_a_service_that_stops_answers_all_who_wait_after_it_stored_what_they_sent(
+async def test_a_stopping_service_stores_all_waiting_appends_and_answers_them(
     store: MongoSessionStore, service: Settings
 ) -> None:
     session = await open_session(store)
@@ -89,7 +89,7 @@ async def test_a_service_that_stops_answers_all_who_wait_after_it_stored_what_th
     assert log == [answer[0] for answer in answers]
 
 
-async def test_a_service_that_stops_finishes_what_callers_who_hung_up_had_sent(
+async def test_a_stopping_service_stores_what_callers_sent_before_they_hung_up(
     store: MongoSessionStore, service: Settings
 ) -> None:
     session = await open_session(store)
@@ -102,7 +102,7 @@ async def test_a_service_that_stops_finishes_what_callers_who_hung_up_had_sent(
     assert [str(n) for n in range(APPENDS)] == contents_of(await log_of(store, session))
 
 
-async def test_a_service_that_stops_beside_a_silent_database_keeps_nobody_waiting(
+async def test_a_service_that_stops_while_its_database_is_silent_keeps_no_one_waiting(
     store: MongoSessionStore, service: Settings, mongo_url: str
 ) -> None:
     session = await open_session(store)
@@ -126,7 +126,7 @@ async def test_a_service_that_stops_beside_a_silent_database_keeps_nobody_waitin
 
 @dataclass
 class Told:
-    """What writers were told of each of their messages, in the order they sent them."""
+    """The outcome writers got for each of their messages, in the order they sent them."""
 
     acknowledged: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -148,7 +148,7 @@ class Told:
 
 @pytest.fixture
 async def mongo(tmp_path: Path, kind: str) -> AsyncIterator[tuple[MongoSessionStore, int]]:
-    """Give a store on a mongod of its own, and the process id of that."""
+    """Give a store on a mongod of its own, and the process id of that mongod."""
     async with EmbeddedMongo(tmp_path) as url:
         settings = Settings(_env_file=None, mongo_driver=kind, mongo_timeout_s=MONGO_TIMEOUT_S)
         client = driver.connect(settings, url)
@@ -170,7 +170,7 @@ async def until_it_stores(store: MongoSessionStore, session: Session) -> None:
                 return
 
 
-async def test_a_database_that_is_killed_in_the_middle_makes_no_answer_a_wrong_one(
+async def test_a_database_killed_under_load_makes_no_response_wrong(
     mongo: tuple[MongoSessionStore, int],
 ) -> None:
     store, pid = mongo
@@ -200,7 +200,7 @@ async def test_a_database_that_is_killed_in_the_middle_makes_no_answer_a_wrong_o
     assert len(set(stored)) == len(stored)
     assert set(told.acknowledged) <= set(stored)
     assert set(stored) <= {*told.acknowledged, *told.unknown}
-    # The others waited until it was there again.
+    # The others waited until it was back.
     assert told.unknown or told.refused or told.longest_s > RESTART_S
     assert all(seqs_of(log) == list(range(1, len(log) + 1)) for log in logs)
     assert told.longest_s < 4 * MONGO_TIMEOUT_S + 1

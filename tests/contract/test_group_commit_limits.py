@@ -25,7 +25,7 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def test_a_full_batch_of_nothing_but_replays_is_answered_as_the_first_time(
+async def test_a_full_batch_of_replays_is_answered_as_it_was_the_first_time(
     watched: tuple[MongoSessionStore, SentCommands],
 ) -> None:
     store, sent = watched
@@ -80,7 +80,7 @@ async def test_a_batch_of_too_many_bytes_is_split(
     assert {len(many)} == {len(await log_of(store, session)) for session in sessions}
 
 
-async def test_a_full_queue_refuses_at_once_and_stores_nothing_of_what_it_refused(
+async def test_a_full_queue_refuses_immediately_and_stores_nothing_it_refused(
     store: MongoSessionStore,
 ) -> None:
     (session,) = await open_sessions(store, 1)

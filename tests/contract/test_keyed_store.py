@@ -1,4 +1,4 @@
-"""Lists of keys: order, the keys of sessions without one, prefixes, age, whose they are."""
+"""Lists of keys: order, the keys of sessions without one, prefixes, age, ownership."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -36,13 +36,13 @@ async def texts(
 
 
 async def fill(store: MongoSessionStore) -> list[str]:
-    """Store a session for each key, and some without; return what they are called, in order."""
+    """Store a session for each key, and some without a key; return their names, in order."""
     named = [await open_session(store, key=key) for key in KEYS]
     unnamed = [await open_session(store) for _ in range(20)]
     return sorted(key_text(session.id, session.key) for session in [*named, *unnamed])
 
 
-async def test_a_key_stands_with_the_id_of_its_session(store: MongoSessionStore) -> None:
+async def test_a_key_is_listed_with_the_id_of_its_session(store: MongoSessionStore) -> None:
     session = await open_session(store, key="mine")
 
     assert [SessionKey("mine", session.id)] == await store.list_keys(OF_ALICE, limit=10)
@@ -56,7 +56,7 @@ async def test_a_session_without_a_key_is_called_by_its_id(store: MongoSessionSt
     assert [SessionKey(f"id:{session.id}", session.id)] == found
 
 
-async def test_keys_ascend_by_code_point_those_made_of_ids_among_them(
+async def test_keys_ascend_by_code_point_including_those_made_of_ids(
     store: MongoSessionStore,
 ) -> None:
     expected = await fill(store)
@@ -79,7 +79,7 @@ async def test_a_prefix_selects_the_keys_that_begin_with_it(store: MongoSessionS
         assert [key for key in keys if key.startswith(prefix)] == await texts(store, of), prefix
 
 
-async def test_age_selects_the_sessions_created_before(store: MongoSessionStore) -> None:
+async def test_age_selects_the_sessions_created_earlier(store: MongoSessionStore) -> None:
     now = utc_now()
     for key, age_s in (("old", 100), ("at the time", 50), ("young", 49)):
         await open_session(store, key=key, created_at=now - timedelta(seconds=age_s))
@@ -91,7 +91,9 @@ async def test_age_selects_the_sessions_created_before(store: MongoSessionStore)
     assert [f"id:{unnamed.id}", "old"] == found
 
 
-async def test_a_prefix_and_an_age_select_what_matches_both(store: MongoSessionStore) -> None:
+async def test_a_prefix_and_an_age_select_sessions_that_match_both(
+    store: MongoSessionStore,
+) -> None:
     old = utc_now() - timedelta(days=1)
     await open_session(store, key="a:old", created_at=old)
     await open_session(store, key="b:old", created_at=old)
@@ -103,7 +105,7 @@ async def test_a_prefix_and_an_age_select_what_matches_both(store: MongoSessionS
 
 
 @pytest.mark.parametrize("key", [None, "theirs"])
-async def test_others_sessions_are_not_listed(store: MongoSessionStore, key: str | None) -> None:
+async def test_sessions_of_others_are_not_listed(store: MongoSessionStore, key: str | None) -> None:
     await open_session(store, user_id="bob", key=key)
 
     assert await texts(store) == []
@@ -119,9 +121,7 @@ async def test_deleted_sessions_are_not_listed(store: MongoSessionStore, key: st
 
 
 @given(st.uuids(), st.integers(0, 39))
-def test_the_ids_called_by_a_prefix_are_those_whose_key_begins_with_it(
-    session_id: UUID, length: int
-) -> None:
+def test_a_prefix_selects_the_ids_whose_key_begins_with_it(session_id: UUID, length: int) -> None:
     prefix = key_text(session_id, None)[:length]
 
     found = ids_called(prefix)
@@ -134,13 +134,13 @@ def test_the_ids_called_by_a_prefix_are_those_whose_key_begins_with_it(
 
 
 @given(st.text())
-def test_text_that_begins_no_key_of_an_id_calls_none(text: str) -> None:
+def test_text_that_begins_no_key_made_of_an_id_selects_none(text: str) -> None:
     found = ids_called(text)
 
     assert found is None or key_text(found[0], None).startswith(text)
 
 
-def test_only_the_text_that_is_shown_is_the_key_of_an_id() -> None:
+def test_only_the_text_as_shown_is_the_key_of_an_id() -> None:
     session = Session(agent_id="agent", user_id="alice", id=uuid4())
     text = key_text(session.id, session.key)
 

@@ -1,4 +1,4 @@
-"""An append whose database fell silent is tried once more where it cannot be made twice."""
+"""An append whose database fell silent is retried once if it cannot be stored twice."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ async def far(
 
 
 async def lose_replies(proxy: FaultProxy, count: int) -> None:
-    """Let the database fall silent on this many writes, and answer then."""
+    """Let the database stay silent on this many writes, then respond again."""
     proxy.fault = Fault.LOST_REPLY
     while proxy.hits < count:  # noqa: ASYNC110  The proxy has no event for it.
         await asyncio.sleep(0.001)
@@ -64,7 +64,7 @@ async def lose_replies(proxy: FaultProxy, count: int) -> None:
 
 
 @pytest.mark.parametrize("texts", ["a", "abc"])
-async def test_a_keyed_append_is_acknowledged_after_all_and_made_once(
+async def test_a_keyed_append_is_acknowledged_in_the_end_and_made_once(
     store: MongoSessionStore, far: MongoSessionStore, proxy: tuple[FaultProxy, int], texts: str
 ) -> None:
     session = await open_session(store)
@@ -78,7 +78,7 @@ async def test_a_keyed_append_is_acknowledged_after_all_and_made_once(
     assert seqs_of(stored) == seqs_of(log) == list(range(1, len(texts) + 1))
 
 
-async def test_an_append_without_a_key_is_not_tried_again(
+async def test_an_append_without_a_key_is_not_retried(
     store: MongoSessionStore, far: MongoSessionStore, proxy: tuple[FaultProxy, int]
 ) -> None:
     session = await open_session(store)
@@ -105,7 +105,7 @@ async def test_a_keyed_append_stays_unknown_while_the_database_is_silent(
     assert texts_of(await log_of(store, session)) == "a"
 
 
-async def test_a_caller_who_hangs_up_meanwhile_leaves_the_others_alone(
+async def test_a_caller_that_hangs_up_meanwhile_does_not_affect_the_others(
     store: MongoSessionStore, far: MongoSessionStore, proxy: tuple[FaultProxy, int]
 ) -> None:
     session = await open_session(store)

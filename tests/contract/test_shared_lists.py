@@ -1,4 +1,4 @@
-"""Lists that are asked for at the same time: each gets its own, and together they cost one call."""
+"""Lists requested at the same time: each caller gets its own, and together they cost one call."""
 
 import asyncio
 from datetime import timedelta
@@ -31,7 +31,7 @@ async def sessions(store: MongoSessionStore) -> list[Session]:
     ]
 
 
-async def test_each_of_many_lists_at_once_is_the_one_that_was_asked_for(
+async def test_each_of_many_concurrent_lists_is_the_one_requested(
     store: MongoSessionStore, sessions: list[Session]
 ) -> None:
     first, of_bob, second, third = sessions
@@ -53,7 +53,7 @@ async def test_each_of_many_lists_at_once_is_the_one_that_was_asked_for(
     assert [one[3] for one in asked] == found
 
 
-async def test_a_list_shows_what_was_created_before_it_was_asked_for(
+async def test_a_list_shows_what_was_created_before_it_was_requested(
     store: MongoSessionStore, sessions: list[Session]
 ) -> None:
     before = [asyncio.create_task(store.list_heads(ALICE, PAGE, ALL)) for _ in range(5)]
@@ -66,7 +66,7 @@ async def test_a_list_shows_what_was_created_before_it_was_asked_for(
 
 
 @real_only
-async def test_lists_at_once_share_a_command(
+async def test_concurrent_lists_share_a_command(
     watched: tuple[MongoSessionStore, SentCommands],
 ) -> None:
     store, sent = watched
@@ -80,7 +80,7 @@ async def test_lists_at_once_share_a_command(
 
 
 @real_only
-async def test_lists_that_may_be_slow_go_alone(
+async def test_lists_that_may_be_slow_are_not_shared(
     watched: tuple[MongoSessionStore, SentCommands],
 ) -> None:
     store, sent = watched

@@ -1,4 +1,4 @@
-"""Appends: order, density, exact contents, and the head that follows."""
+"""Appends: order, density, exact contents, and the head that follows the log."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ from tests.contract.building import (
 from tests.contract.odd_json import ODD_JSON
 
 
-async def test_messages_are_numbered_from_one_without_a_gap(store: MongoSessionStore) -> None:
+async def test_messages_are_numbered_from_one_without_gaps(store: MongoSessionStore) -> None:
     session = await open_session(store)
 
     numbers = [seqs_of(await store.append(ALICE, session.id, messages(t))) for t in "abc"]
@@ -43,7 +43,7 @@ async def test_messages_are_numbered_from_one_without_a_gap(store: MongoSessionS
     assert seqs_of(await log_of(store, session)) == [1, 2, 3]
 
 
-async def test_messages_of_one_append_stand_together_in_the_order_given(
+async def test_messages_of_one_append_stay_together_in_the_order_given(
     store: MongoSessionStore,
 ) -> None:
     session = await open_session(store, "ab")
@@ -63,7 +63,7 @@ async def test_append_returns_the_messages_as_reads_show_them(store: MongoSessio
     assert appended == await log_of(store, session)
 
 
-async def test_order_follows_the_numbers_and_not_the_times(store: MongoSessionStore) -> None:
+async def test_order_follows_the_numbers_not_the_times(store: MongoSessionStore) -> None:
     session = await open_session(store)
     now = utc_now()
 
@@ -74,7 +74,7 @@ async def test_order_follows_the_numbers_and_not_the_times(store: MongoSessionSt
     assert texts_of(await log_of(store, session)) == "abc"
 
 
-async def test_writers_at_once_get_different_numbers_and_leave_none_out(
+async def test_concurrent_writers_get_different_numbers_and_leave_none_out(
     store: MongoSessionStore,
 ) -> None:
     session = await open_session(store)
@@ -87,7 +87,7 @@ async def test_writers_at_once_get_different_numbers_and_leave_none_out(
     assert texts_of(await log_of(store, session)) == "xyz" * 20
 
 
-async def test_logs_are_numbered_each_on_its_own(store: MongoSessionStore) -> None:
+async def test_each_log_is_numbered_on_its_own(store: MongoSessionStore) -> None:
     first, second = await open_session(store, "abc"), await open_session(store)
 
     appended = await store.append(ALICE, second.id, messages("x"))
@@ -113,7 +113,7 @@ async def test_the_head_follows_the_log(store: MongoSessionStore) -> None:
     assert head.message_count == 2
 
 
-async def test_the_head_is_never_active_before_it_was(store: MongoSessionStore) -> None:
+async def test_last_active_of_a_head_never_moves_back(store: MongoSessionStore) -> None:
     session = await open_session(store)
     earlier = session.last_active - timedelta(minutes=1)
 
@@ -204,7 +204,7 @@ async def test_nothing_is_stored_for_an_unknown_session(
     assert await stored_seqs(database, unknown) == []
 
 
-async def test_what_is_acknowledged_is_shown_by_the_next_read(store: MongoSessionStore) -> None:
+async def test_an_acknowledged_message_is_shown_by_the_next_read(store: MongoSessionStore) -> None:
     session = await open_session(store)
 
     for count in range(1, 21):

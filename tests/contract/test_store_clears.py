@@ -43,7 +43,7 @@ async def test_a_cleared_log_is_empty_and_so_is_its_head(store: MongoSessionStor
     assert await log_of(store, session) == []
 
 
-async def test_of_a_cleared_log_the_last_message_is_left_to_the_sweep(
+async def test_the_last_message_of_a_cleared_log_is_left_to_the_sweep(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "abc")
@@ -55,7 +55,7 @@ async def test_of_a_cleared_log_the_last_message_is_left_to_the_sweep(
     assert await stored_seqs(database, session.id) == []
 
 
-async def test_numbers_are_not_used_again_after_a_clear(store: MongoSessionStore) -> None:
+async def test_numbers_are_not_reused_after_a_clear(store: MongoSessionStore) -> None:
     session = await open_session(store, "abc")
     await store.update(ALICE, session.id, emptied)
 
@@ -66,7 +66,7 @@ async def test_numbers_are_not_used_again_after_a_clear(store: MongoSessionStore
     assert (await store.get(ALICE, session.id)).message_count == 2
 
 
-async def test_numbers_are_not_used_again_after_the_sweep_removed_all_of_them(
+async def test_numbers_are_not_reused_after_the_sweep_removed_all_messages(
     store: MongoSessionStore,
 ) -> None:
     session = await open_session(store, "abc")
@@ -79,7 +79,7 @@ async def test_numbers_are_not_used_again_after_the_sweep_removed_all_of_them(
     assert texts_of(await log_of(store, session)) == "de"
 
 
-async def test_a_clear_can_leave_the_newest_messages(
+async def test_a_clear_can_keep_the_newest_messages(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "abcd")
@@ -110,7 +110,7 @@ async def test_clearing_twice_is_like_clearing_once(store: MongoSessionStore) ->
     assert once == twice
 
 
-async def test_a_key_of_a_cleared_message_can_be_used_again(store: MongoSessionStore) -> None:
+async def test_the_key_of_a_cleared_message_can_be_reused(store: MongoSessionStore) -> None:
     session = await open_session(store)
     await store.append(ALICE, session.id, keyed("ab"))
     await store.update(ALICE, session.id, emptied)
@@ -121,7 +121,7 @@ async def test_a_key_of_a_cleared_message_can_be_used_again(store: MongoSessionS
     assert texts_of(await log_of(store, session)) == "a"
 
 
-async def test_a_key_can_be_used_again_before_the_sweep_removed_its_cleared_message(
+async def test_a_key_can_be_reused_before_the_sweep_removes_its_cleared_message(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "a")
@@ -150,7 +150,7 @@ async def test_a_sweep_removes_what_an_interrupted_clear_left_and_nothing_else(
     assert texts_of(await log_of(store, session)) == "cd"
 
 
-async def test_a_sweep_finishes_clears_of_logs_that_are_too_long_for_one_go(
+async def test_a_sweep_finishes_clears_of_logs_too_long_for_one_pass(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, end=2 * PURGE_BATCH + 2)
@@ -175,7 +175,7 @@ async def test_a_clear_keeps_what_a_writer_is_about_to_acknowledge(
     assert texts_of(await log_of(store, session)) == "cd"
 
 
-async def test_a_writer_is_never_answered_with_a_number_that_a_clear_took(
+async def test_a_writer_never_gets_a_number_that_a_clear_removed(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)
@@ -196,7 +196,7 @@ async def test_a_writer_is_never_answered_with_a_number_that_a_clear_took(
 
 @pytest.mark.parametrize("texts", ["x", "xy", "uvwxyz"])
 @pytest.mark.parametrize("after", ["c", "cd", "cdefgh"])
-async def test_a_writer_whose_head_is_older_than_a_clear_goes_on_behind_it_in_order(
+async def test_a_writer_whose_head_predates_a_clear_continues_after_it_in_order(
     store: MongoSessionStore, database: Database, texts: str, after: str
 ) -> None:
     session = await open_session(store, "ab")
@@ -210,7 +210,7 @@ async def test_a_writer_whose_head_is_older_than_a_clear_goes_on_behind_it_in_or
 
 
 @pytest.mark.parametrize("texts", ["x", "xyz"])
-async def test_a_writer_whose_head_is_older_than_a_clear_goes_on_behind_later_messages(
+async def test_a_writer_whose_head_predates_a_clear_continues_after_later_messages(
     store: MongoSessionStore, database: Database, texts: str
 ) -> None:
     session = await open_session(store, "ab")
@@ -227,7 +227,7 @@ async def test_a_writer_whose_head_is_older_than_a_clear_goes_on_behind_later_me
 
 
 @pytest.mark.parametrize("kept", [1, 2])
-async def test_a_writer_whose_head_is_older_than_a_trim_goes_on_behind_what_was_kept(
+async def test_a_writer_whose_head_predates_a_trim_continues_after_the_kept_messages(
     store: MongoSessionStore, database: Database, kept: int
 ) -> None:
     session = await open_session(store, "ab")

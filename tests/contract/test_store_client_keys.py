@@ -11,7 +11,7 @@ from service.storage.mongo import MongoSessionStore
 from tests.contract.building import ALICE, BOB, message, new_session
 
 
-async def test_messages_are_found_by_their_keys_in_the_order_of_the_log(
+async def test_messages_are_found_by_their_keys_in_log_order(
     store: MongoSessionStore,
 ) -> None:
     session, other = new_session(), new_session()
@@ -32,7 +32,7 @@ async def test_no_keys_find_nothing(store: MongoSessionStore) -> None:
     assert await store.with_client_keys(ALICE, session.id, []) == []
 
 
-async def test_messages_that_were_cleared_are_not_found(store: MongoSessionStore) -> None:
+async def test_cleared_messages_are_not_found(store: MongoSessionStore) -> None:
     session = new_session()
     await store.create(session)
     await store.append(ALICE, session.id, [message("a", client_key="a")])
@@ -42,7 +42,7 @@ async def test_messages_that_were_cleared_are_not_found(store: MongoSessionStore
     assert await store.with_client_keys(ALICE, session.id, ["a"]) == []
 
 
-async def test_a_session_out_of_reach_is_not_looked_into(store: MongoSessionStore) -> None:
+async def test_a_session_out_of_reach_is_not_searched(store: MongoSessionStore) -> None:
     session = new_session()
     await store.create(session)
 
@@ -51,7 +51,7 @@ async def test_a_session_out_of_reach_is_not_looked_into(store: MongoSessionStor
             await store.with_client_keys(reach, session_id, ["a"])
 
 
-async def test_what_an_answer_has_cost_is_kept_beside_it(store: MongoSessionStore) -> None:
+async def test_the_cost_of_a_completion_is_stored_with_it(store: MongoSessionStore) -> None:
     session = new_session()
     await store.create(session)
     usage = Usage(prompt_tokens=12, completion_tokens=3)

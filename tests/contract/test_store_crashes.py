@@ -1,4 +1,4 @@
-"""Crashes: each point at which a writer can die is built, and the store goes on from there."""
+"""Crashes: each point where a writer can die is set up, and the store continues from there."""
 
 import pytest
 
@@ -24,7 +24,7 @@ async def lose_the_store() -> None:
     raise StoreUnavailable
 
 
-async def test_an_append_after_a_crash_before_the_head_moved_goes_on_behind_it(
+async def test_an_append_after_a_crash_before_the_head_moved_continues_after_what_it_left(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "ab")
@@ -36,7 +36,7 @@ async def test_an_append_after_a_crash_before_the_head_moved_goes_on_behind_it(
     assert texts_of(await log_of(store, session)) == "abcde"
 
 
-async def test_an_append_of_many_goes_on_behind_a_crash_in_one_piece(
+async def test_an_append_of_many_messages_after_a_crash_stays_in_one_piece(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)
@@ -48,7 +48,7 @@ async def test_an_append_of_many_goes_on_behind_a_crash_in_one_piece(
     assert texts_of(await log_of(store, session)) == "axyz"
 
 
-async def test_the_head_counts_what_a_crash_left_once_it_is_shown(
+async def test_the_head_counts_what_a_crash_left_once_reads_show_it(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "a")
@@ -74,7 +74,7 @@ async def test_a_replay_after_such_a_crash_is_acknowledged_and_shown(
     assert await stored_seqs(database, session.id) == [1, 2]
 
 
-async def test_a_replay_shows_its_message_also_when_it_is_not_the_last_one_left(
+async def test_a_replay_shows_its_message_even_if_the_crash_left_later_ones(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)
@@ -88,7 +88,7 @@ async def test_a_replay_shows_its_message_also_when_it_is_not_the_last_one_left(
 
 
 @pytest.mark.parametrize("texts", ["b", "bc"])
-async def test_a_store_lost_between_messages_and_head_leaves_the_outcome_unknown(
+async def test_losing_the_store_between_messages_and_head_leaves_the_outcome_unknown(
     store: MongoSessionStore, database: Database, texts: str
 ) -> None:
     session = await open_session(store, "a")
@@ -101,7 +101,7 @@ async def test_a_store_lost_between_messages_and_head_leaves_the_outcome_unknown
     assert f"a{texts}" == texts_of(await log_of(store, session))
 
 
-async def test_a_store_lost_before_the_messages_tells_that_nothing_was_changed(
+async def test_losing_the_store_before_the_messages_reports_that_nothing_changed(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "a")

@@ -1,4 +1,4 @@
-"""Deletes: for good from the acknowledgement on, and finished by the sweep."""
+"""Deletes: final once acknowledged, and finished by the sweep."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ SOON = utc_now() + timedelta(hours=1)
 Interrupted = Callable[[Database, Interruption], AppendLog]
 
 
-async def test_everything_on_a_deleted_session_is_not_found(store: MongoSessionStore) -> None:
+async def test_every_call_on_a_deleted_session_reports_not_found(store: MongoSessionStore) -> None:
     session = await open_session(store, "ab")
 
     await store.delete(ALICE, session.id)
@@ -54,7 +54,7 @@ async def test_everything_on_a_deleted_session_is_not_found(store: MongoSessionS
             await call()
 
 
-async def test_a_delete_takes_the_messages_with_it(
+async def test_a_delete_also_removes_the_messages(
     store: MongoSessionStore, database: Database
 ) -> None:
     gone, kept = await open_session(store, "abc"), await open_session(store, "xyz")
@@ -65,12 +65,12 @@ async def test_a_delete_takes_the_messages_with_it(
     assert texts_of(await log_of(store, kept)) == "xyz"
 
 
-async def test_deleting_an_unknown_session_is_not_found(store: MongoSessionStore) -> None:
+async def test_deleting_an_unknown_session_reports_not_found(store: MongoSessionStore) -> None:
     with pytest.raises(SessionNotFound):
         await store.delete(ALICE, uuid4())
 
 
-async def test_one_of_many_who_delete_at_once_has_deleted(store: MongoSessionStore) -> None:
+async def test_only_one_of_many_concurrent_deletes_succeeds(store: MongoSessionStore) -> None:
     session = await open_session(store, "ab")
 
     answers = await asyncio.gather(
@@ -91,7 +91,7 @@ async def test_the_key_of_a_deleted_session_is_free_again(store: MongoSessionSto
     assert new == await store.find_by_key("alice", "k")
 
 
-async def test_a_replay_on_a_deleted_session_is_not_found(
+async def test_a_replay_on_a_deleted_session_reports_not_found(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)
@@ -108,7 +108,7 @@ async def test_a_replay_on_a_deleted_session_is_not_found(
 @pytest.mark.parametrize(
     "interrupted", [log_interrupted_before_insert, log_interrupted_before_move]
 )
-async def test_messages_that_come_after_the_delete_are_taken_back(
+async def test_messages_that_arrive_after_the_delete_are_removed(
     store: MongoSessionStore, database: Database, interrupted: Interrupted, texts: str
 ) -> None:
     session = await open_session(store, "ab")
@@ -144,7 +144,7 @@ async def test_a_sweep_removes_what_an_interrupted_delete_or_a_late_writer_left(
     assert await stored_seqs(database, session.id) == []
 
 
-async def test_a_sweep_removes_logs_that_are_too_long_for_one_go(
+async def test_a_sweep_removes_logs_too_long_for_one_pass(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)
@@ -167,7 +167,7 @@ async def test_a_sweep_leaves_live_sessions_alone(store: MongoSessionStore) -> N
     assert texts_of(await log_of(store, session)) == "abc"
 
 
-async def test_a_sweep_leaves_young_deletes_to_the_next_one(
+async def test_a_sweep_leaves_recent_deletes_to_the_next_one(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)
@@ -188,7 +188,7 @@ async def test_a_second_sweep_finds_nothing(store: MongoSessionStore) -> None:
     assert await store.sweep(begun_before=SOON) == 0
 
 
-async def test_sweeps_at_once_finish_every_delete(
+async def test_concurrent_sweeps_finish_every_delete(
     store: MongoSessionStore, database: Database
 ) -> None:
     gone = [await open_session(store, "ab") for _ in range(10)]
@@ -200,7 +200,7 @@ async def test_sweeps_at_once_finish_every_delete(
     assert [await stored_head(database, session.id) for session in gone] == [None] * 10
 
 
-async def test_a_sweep_finishes_deletes_and_clears_side_by_side(
+async def test_a_sweep_finishes_deletes_and_clears_together(
     store: MongoSessionStore, database: Database
 ) -> None:
     clean, unclean, cleared = [await open_session(store, "abc") for _ in range(3)]
@@ -218,7 +218,7 @@ async def test_a_sweep_finishes_deletes_and_clears_side_by_side(
     assert "sweep_from" not in heads[2]
 
 
-async def test_what_is_cleared_or_deleted_during_a_sweep_is_left_to_a_later_one(
+async def test_sessions_cleared_or_deleted_during_a_sweep_are_left_to_a_later_one(
     store: MongoSessionStore, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cleared, deleted = [await open_session(store, "abcd") for _ in range(2)]
@@ -258,7 +258,7 @@ async def test_deletes_that_left_nothing_share_the_calls_of_a_sweep(
     assert names_of(sent.take()) == {"find": 2, "delete": 1}
 
 
-async def test_sweeps_finish_any_number_of_deletes_in_turn(store: MongoSessionStore) -> None:
+async def test_successive_sweeps_finish_any_number_of_deletes(store: MongoSessionStore) -> None:
     for _ in range(SWEEP_BATCH + 1):
         session = await open_session(store)
         await store.delete(ALICE, session.id)

@@ -50,7 +50,7 @@ async def test_a_session_comes_back_as_it_was_created(store: MongoSessionStore) 
     assert await store.get(ALICE, session.id) == session
 
 
-async def test_a_session_with_nothing_but_its_agent_comes_back_as_it_was_created(
+async def test_a_session_with_only_an_agent_comes_back_as_it_was_created(
     store: MongoSessionStore,
 ) -> None:
     session = await open_session(store)
@@ -100,7 +100,7 @@ async def test_metadata_of_a_session_comes_back_exactly(
     assert json.dumps(metadata) == json.dumps(found.metadata)
 
 
-async def test_a_key_names_one_session_of_its_owner(store: MongoSessionStore) -> None:
+async def test_a_key_identifies_one_session_of_its_owner(store: MongoSessionStore) -> None:
     first = await open_session(store, key="k")
 
     with pytest.raises(SessionKeyTaken):
@@ -109,7 +109,7 @@ async def test_a_key_names_one_session_of_its_owner(store: MongoSessionStore) ->
     assert await store.find_by_key("alice", "k") == first
 
 
-async def test_one_of_many_who_create_the_same_key_at_once_gets_it(
+async def test_only_one_of_many_concurrent_creates_gets_the_same_key(
     store: MongoSessionStore,
 ) -> None:
     sessions = [new_session(key="k") for _ in range(10)]
@@ -139,7 +139,7 @@ async def test_sessions_without_a_key_do_not_clash(store: MongoSessionStore) -> 
     assert await store.get(ALICE, second.id) == second
 
 
-async def test_an_id_names_one_session_whoever_owns_it(store: MongoSessionStore) -> None:
+async def test_an_id_identifies_one_session_across_all_owners(store: MongoSessionStore) -> None:
     session = await open_session(store, title="first")
 
     with pytest.raises(SessionIdTaken):
@@ -153,7 +153,7 @@ async def test_an_unknown_session_is_not_found(store: MongoSessionStore) -> None
         await store.get(ALICE, uuid4())
 
 
-async def test_exists_tells_whether_anybody_has_the_session(store: MongoSessionStore) -> None:
+async def test_exists_says_whether_any_user_has_the_session(store: MongoSessionStore) -> None:
     session = await open_session(store, user_id="bob")
 
     assert await store.exists(session.id) is True
@@ -167,14 +167,14 @@ async def test_a_deleted_session_does_not_exist(store: MongoSessionStore) -> Non
     assert await store.exists(session.id) is False
 
 
-async def test_a_key_nobody_uses_finds_nothing(store: MongoSessionStore) -> None:
+async def test_an_unused_key_finds_nothing(store: MongoSessionStore) -> None:
     await open_session(store, key="k", user_id="bob")
 
     assert await store.find_by_key("alice", "k") is None
     assert await store.find_by_key("bob", "K") is None
 
 
-async def test_a_store_that_is_not_prepared_stores_nothing(
+async def test_an_unprepared_store_stores_nothing(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)

@@ -56,7 +56,7 @@ def ids(sessions: Sequence[Session]) -> list[UUID]:
         (SortBy.LAST_ACTIVE, False, [3, 2, 1]),
     ],
 )
-async def test_a_list_follows_the_time_it_is_sorted_by(
+async def test_a_list_is_ordered_by_the_time_it_is_sorted_by(
     store: MongoSessionStore, sort_by: SortBy, expected: list[int], *, descending: bool
 ) -> None:
     created = {minute: await open_session(store, **at(minute)) for minute in (2, 1, 3)}
@@ -69,7 +69,7 @@ async def test_a_list_follows_the_time_it_is_sorted_by(
 
 @pytest.mark.parametrize("sort_by", SortBy)
 @pytest.mark.parametrize("descending", [False, True])
-async def test_sessions_of_the_same_time_follow_their_ids(
+async def test_sessions_with_the_same_time_are_ordered_by_id(
     store: MongoSessionStore, database: Database, sort_by: SortBy, *, descending: bool
 ) -> None:
     in_order = await store_many(database, 20, **at(0))
@@ -114,7 +114,7 @@ async def test_a_list_shows_heads_as_get_does(store: MongoSessionStore) -> None:
     assert [await store.get(ALICE, session.id)] == found
 
 
-async def test_lists_are_of_one_user_of_one_agent_or_of_both(store: MongoSessionStore) -> None:
+async def test_lists_can_be_of_one_user_one_agent_or_both(store: MongoSessionStore) -> None:
     made = {
         f"{user}/{agent}": await open_session(store, user_id=user, agent_id=agent)
         for user in ("alice", "bob")
@@ -219,7 +219,7 @@ async def test_deleted_sessions_are_not_listed_counted_or_scanned(
     assert [kept.id] == await ids_of(store.scan(ALICE, OF_ALICE))
 
 
-async def test_a_scan_shows_each_session_once_in_the_order_of_ids(
+async def test_a_scan_shows_each_session_once_in_id_order(
     store: MongoSessionStore, database: Database
 ) -> None:
     in_order = await store_many(database, MANY)
@@ -236,7 +236,7 @@ async def test_a_scan_ends_wherever_its_last_batch_does(
     assert in_order == await ids_of(store.scan(EVERYBODY, Selection()))
 
 
-async def test_a_scan_goes_through_the_selected_sessions_only(
+async def test_a_scan_visits_only_the_selected_sessions(
     store: MongoSessionStore, database: Database
 ) -> None:
     of_alice = await store_many(database, SCAN_BATCH + 5, agent_id="x")
@@ -248,7 +248,7 @@ async def test_a_scan_goes_through_the_selected_sessions_only(
     assert sorted(of_alice + of_bob) == await ids_of(store.scan(EVERYBODY, Selection(agent_id="x")))
 
 
-async def test_a_scan_shows_what_was_there_throughout_once_while_sessions_come_and_go(
+async def test_a_scan_shows_lasting_sessions_once_while_others_come_and_go(
     store: MongoSessionStore, database: Database
 ) -> None:
     lasting = await store_many(database, MANY)

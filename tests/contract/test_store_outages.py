@@ -1,4 +1,4 @@
-"""Outages: each call answers in time, and tells whether something may have been changed."""
+"""Outages: each call returns in time, and says whether something may have changed."""
 
 import asyncio
 import socket
@@ -46,7 +46,7 @@ READS: dict[str, Call] = {
     "read": lambda store: store.read(ALICE, ID, EVERYTHING),
     "newest_of_each": lambda store: store.newest_of_each([new_session(end=1)], limit=1),
     "sweep": lambda store: store.sweep(begun_before=utc_now()),
-    # These two change something, and read first.
+    # These two change something, but read first.
     "update": lambda store: store.update(ALICE, ID, lambda head: head),
     "append": lambda store: store.append(ALICE, ID, messages("a")),
 }
@@ -78,7 +78,7 @@ async def store_at(
 
 @pytest.fixture
 async def away(kind: str) -> AsyncIterator[MongoSessionStore]:
-    """Give a store whose database is not there: nobody listens on its port."""
+    """Give a store whose database is missing: no one listens on its port."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         url = f"mongodb://127.0.0.1:{holder.getsockname()[1]}/?directConnection=true"
@@ -112,7 +112,7 @@ async def failure_of(call: Awaitable[Any]) -> tuple[type[Exception], float]:
     return failure.type, monotonic() - begun
 
 
-async def test_every_call_on_a_database_that_is_away_says_in_time_that_nothing_was_changed(
+async def test_every_call_on_an_unreachable_database_reports_in_time_that_nothing_changed(
     away: MongoSessionStore,
 ) -> None:
     calls = (READS | CHANGES).values()
@@ -123,7 +123,7 @@ async def test_every_call_on_a_database_that_is_away_says_in_time_that_nothing_w
     assert max(duration_s for _, duration_s in failures) <= MONGO_TIMEOUT_S + 1
 
 
-async def test_calls_on_a_silent_database_tell_in_time_what_may_have_been_changed(
+async def test_calls_on_a_silent_database_report_in_time_what_may_have_changed(
     store: MongoSessionStore, store_behind: MongoSessionStore, proxy: tuple[SilentProxy, str]
 ) -> None:
     calls = READS | CHANGES

@@ -54,7 +54,7 @@ def is_ascending(numbers: list[int]) -> bool:
 async def write(
     stores: Sequence[MongoSessionStore], session: Session, writers: int, appends: int, size: int
 ) -> list[Message]:
-    """Let writers append at once, each in turn to one store; return what was acknowledged."""
+    """Let writers append concurrently, alternating between stores; return what was acknowledged."""
 
     async def writer(number: int) -> list[Message]:
         acknowledged = []
@@ -69,7 +69,7 @@ async def write(
 
 
 @pytest.mark.parametrize("size", [1, 3])
-async def test_twenty_writers_on_two_stores_leave_a_dense_log_with_everything_in_it(
+async def test_twenty_writers_on_two_stores_leave_a_complete_log_without_gaps(
     store: MongoSessionStore, stores: list[MongoSessionStore], size: int
 ) -> None:
     session = await open_session(store)
@@ -81,7 +81,7 @@ async def test_twenty_writers_on_two_stores_leave_a_dense_log_with_everything_in
     assert sorted(acknowledged, key=lambda message: message.seq) == log
 
 
-async def test_what_one_writer_appends_stays_in_its_order(
+async def test_messages_of_one_writer_stay_in_order(
     store: MongoSessionStore, stores: list[MongoSessionStore]
 ) -> None:
     session = await open_session(store)
@@ -95,7 +95,7 @@ async def test_what_one_writer_appends_stays_in_its_order(
     assert {str(writer): dense(0, 10) for writer in range(10)} == order
 
 
-async def test_what_one_store_acknowledged_the_other_shows(
+async def test_one_store_shows_what_the_other_acknowledged(
     store: MongoSessionStore, other_store: MongoSessionStore
 ) -> None:
     session = await open_session(store)
@@ -107,7 +107,7 @@ async def test_what_one_store_acknowledged_the_other_shows(
         assert (count, count) == (head.end, len(found))
 
 
-async def test_replays_on_two_stores_at_once_store_each_message_once(
+async def test_concurrent_replays_on_two_stores_store_each_message_once(
     store: MongoSessionStore, stores: list[MongoSessionStore]
 ) -> None:
     session = await open_session(store)
@@ -120,7 +120,7 @@ async def test_replays_on_two_stores_at_once_store_each_message_once(
     assert sorted("abc") == sorted(texts_of(await log_of(store, session)))
 
 
-async def test_single_replays_on_two_stores_beside_other_writers_store_each_message_once(
+async def test_single_replays_on_two_stores_alongside_other_writers_store_each_message_once(
     store: MongoSessionStore, stores: list[MongoSessionStore]
 ) -> None:
     session = await open_session(store)
@@ -140,7 +140,7 @@ async def test_single_replays_on_two_stores_beside_other_writers_store_each_mess
     assert set(keys) == {message.client_key for message in log if message.client_key}
 
 
-async def test_one_of_two_stores_creates_a_key(
+async def test_only_one_of_two_stores_creates_a_key(
     store: MongoSessionStore, stores: list[MongoSessionStore]
 ) -> None:
     answers = await asyncio.gather(
@@ -151,7 +151,7 @@ async def test_one_of_two_stores_creates_a_key(
     assert sum(isinstance(answer, SessionKeyTaken) for answer in answers) == 19
 
 
-async def test_updates_and_appends_at_once_lose_nothing_of_each_other(
+async def test_concurrent_updates_and_appends_lose_nothing(
     store: MongoSessionStore, stores: list[MongoSessionStore]
 ) -> None:
     session = await open_session(store, metadata={"count": 0})
@@ -172,7 +172,7 @@ async def test_updates_and_appends_at_once_lose_nothing_of_each_other(
     assert max(message.created_at for message in log) == head.last_active
 
 
-async def test_a_store_goes_on_in_order_where_the_other_appended_and_cleared(
+async def test_a_store_continues_in_order_after_the_other_appended_and_cleared(
     store: MongoSessionStore, other_store: MongoSessionStore
 ) -> None:
     session = await open_session(store, "ab")
@@ -185,7 +185,7 @@ async def test_a_store_goes_on_in_order_where_the_other_appended_and_cleared(
     assert texts_of(await log_of(store, session)) == "xyz"
 
 
-async def test_a_store_appends_nothing_where_the_other_deleted(
+async def test_a_store_appends_nothing_to_a_session_the_other_deleted(
     store: MongoSessionStore, other_store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "ab")
@@ -198,7 +198,7 @@ async def test_a_store_appends_nothing_where_the_other_deleted(
 
 
 @pytest.mark.parametrize("size", [1, 3])
-async def test_clears_and_appends_at_once_never_use_a_number_twice_or_leave_a_hole(
+async def test_concurrent_clears_and_appends_never_reuse_a_number_or_leave_a_gap(
     store: MongoSessionStore, stores: list[MongoSessionStore], database: Database, size: int
 ) -> None:
     session = await open_session(store)
@@ -221,7 +221,7 @@ async def test_clears_and_appends_at_once_never_use_a_number_twice_or_leave_a_ho
     assert sorted(n for n in numbers if n >= head.start) == seqs_of(log)
 
 
-async def test_a_delete_beside_appends_leaves_nothing_behind(
+async def test_a_delete_during_appends_leaves_nothing_behind(
     store: MongoSessionStore, stores: list[MongoSessionStore], database: Database
 ) -> None:
     sessions = [await open_session(store, "ab") for _ in range(10)]
@@ -239,14 +239,14 @@ async def test_a_delete_beside_appends_leaves_nothing_behind(
     assert [await stored_seqs(database, session.id) for session in sessions] == [[]] * 10
 
 
-async def test_stores_may_prepare_one_database_at_once(kind: str, mongo_url: str) -> None:
+async def test_stores_can_prepare_one_database_at_the_same_time(kind: str, mongo_url: str) -> None:
     async with connected(kind, mongo_url) as client, fresh_database(client) as database:
         await asyncio.gather(*(store_on(database) for _ in range(5)))
 
         assert await missing_indexes(database) == []
 
 
-async def test_as_many_messages_as_the_rules_allow_go_in_at_once(
+async def test_one_append_takes_as_many_messages_as_the_rules_allow(
     store: MongoSessionStore,
 ) -> None:
     session = await open_session(store)

@@ -30,7 +30,7 @@ def started_at_3(session: Session) -> Session:
 
 
 def page_of(log: str, window: Window) -> str:
-    """Return what the window shows of a log: the rule, written down once more."""
+    """Return what the window shows of a log: the rule, written down a second time."""
     if not window.newest:
         return log[window.skip :][: window.limit]
     kept = log[: max(0, len(log) - window.skip)]
@@ -65,7 +65,7 @@ async def test_skip_counts_from_the_start_of_a_log_whose_beginning_is_gone(
 
 
 @pytest.mark.parametrize("newest", [False, True], ids=["oldest", "newest"])
-async def test_a_skip_far_beyond_the_log_shows_nothing(
+async def test_a_skip_far_past_the_end_of_the_log_shows_nothing(
     store: MongoSessionStore, *, newest: bool
 ) -> None:
     session = await open_session(store, "abc")
@@ -91,21 +91,21 @@ async def test_a_read_comes_with_the_head_it_belongs_to(store: MongoSessionStore
     assert (head.start, head.end) == (found[0].seq, found[-1].seq)
 
 
-async def test_a_log_shows_none_of_the_messages_of_other_logs(store: MongoSessionStore) -> None:
+async def test_a_log_shows_no_messages_of_other_logs(store: MongoSessionStore) -> None:
     sessions = {text: await open_session(store, text * 3) for text in "abc"}
 
     for text, session in sessions.items():
         assert text * 3 == texts_of(await log_of(store, session))
 
 
-async def test_reading_an_unknown_session_is_not_found(store: MongoSessionStore) -> None:
+async def test_reading_an_unknown_session_reports_not_found(store: MongoSessionStore) -> None:
     await open_session(store, "abc")
 
     with pytest.raises(SessionNotFound):
         await store.read(ALICE, uuid4(), EVERYTHING)
 
 
-async def test_messages_the_head_does_not_know_yet_are_not_shown(
+async def test_messages_the_head_does_not_count_yet_are_not_shown(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "ab")
@@ -116,7 +116,7 @@ async def test_messages_the_head_does_not_know_yet_are_not_shown(
     assert texts_of(newest) == "b"
 
 
-async def test_a_range_with_a_hole_is_never_shown(
+async def test_a_range_with_a_gap_is_never_shown(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "abc")
@@ -149,5 +149,5 @@ async def test_the_newest_of_each_starts_where_its_log_does(store: MongoSessionS
     assert texts_of(found[session.id]) == "cd"
 
 
-async def test_the_newest_of_no_session_is_nothing(store: MongoSessionStore) -> None:
+async def test_the_newest_of_no_sessions_is_empty(store: MongoSessionStore) -> None:
     assert await store.newest_of_each([], limit=10) == {}

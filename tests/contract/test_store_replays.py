@@ -25,7 +25,7 @@ from tests.contract.building import (
 
 
 def again(sent: Sequence[Message]) -> list[Message]:
-    """Return what a caller hands in who sends the same once more: new ids, new times."""
+    """Return what a caller that sends the same again hands in: new ids, new times."""
     fields = ("role", "content", "name", "tool_calls", "tool_call_id", "metadata", "client_key")
     return [Message(**{field: getattr(m, field) for field in fields}) for m in sent]
 
@@ -43,7 +43,7 @@ async def test_a_replay_stores_nothing_and_returns_what_is_stored(
     assert first == await log_of(store, session)
 
 
-async def test_a_replay_finds_its_message_behind_later_ones(store: MongoSessionStore) -> None:
+async def test_a_replay_finds_its_message_when_later_ones_follow(store: MongoSessionStore) -> None:
     session = await open_session(store)
     first = await store.append(ALICE, session.id, keyed("a"))
     await store.append(ALICE, session.id, messages("xyz"))
@@ -63,7 +63,7 @@ async def test_a_replay_leaves_the_head_as_it_is(store: MongoSessionStore) -> No
     assert before == await store.get(ALICE, session.id)
 
 
-async def test_replays_at_once_store_one_message(store: MongoSessionStore) -> None:
+async def test_concurrent_replays_store_one_message(store: MongoSessionStore) -> None:
     session = await open_session(store)
 
     answers = await asyncio.gather(
@@ -92,7 +92,7 @@ async def test_the_same_key_in_another_session_is_another_key(store: MongoSessio
     assert texts_of(await log_of(store, second)) == "y"
 
 
-async def test_new_messages_beside_a_replayed_one_are_stored(store: MongoSessionStore) -> None:
+async def test_new_messages_alongside_a_replayed_one_are_stored(store: MongoSessionStore) -> None:
     session = await open_session(store)
     (stored,) = await store.append(ALICE, session.id, keyed("a"))
 
@@ -143,7 +143,7 @@ async def test_a_key_with_other_content_is_refused_and_stores_nothing(
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-async def test_a_refused_key_anywhere_in_an_append_refuses_all_of_it(
+async def test_one_refused_key_in_an_append_refuses_all_of_it(
     store: MongoSessionStore, database: Database, place: int
 ) -> None:
     session = await open_session(store)
@@ -159,7 +159,7 @@ async def test_a_refused_key_anywhere_in_an_append_refuses_all_of_it(
 
 
 @pytest.mark.parametrize("stored_before", ["a", "ab", "abc"])
-async def test_a_replay_completes_an_append_that_was_half_stored(
+async def test_a_replay_completes_a_half_stored_append(
     store: MongoSessionStore, database: Database, stored_before: str
 ) -> None:
     session = await open_session(store, "x")
@@ -171,7 +171,7 @@ async def test_a_replay_completes_an_append_that_was_half_stored(
     assert texts_of(await log_of(store, session)) == "xabc"
 
 
-async def test_a_replay_completes_a_half_stored_append_behind_what_came_meanwhile(
+async def test_a_replay_completes_a_half_stored_append_after_what_came_in_between(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)
@@ -184,7 +184,7 @@ async def test_a_replay_completes_a_half_stored_append_behind_what_came_meanwhil
     assert texts_of(await log_of(store, session)) == "abxc"
 
 
-async def test_replays_at_once_complete_a_half_stored_append_once(
+async def test_concurrent_replays_complete_a_half_stored_append_once(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)

@@ -1,4 +1,4 @@
-"""Reach: a session outside of it does not exist, whatever is called."""
+"""Reach: a session outside of it does not exist, whichever call is made."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Two stores on a real MongoDB do what a plain list would do, in whatever order they are used."""
+"""Two stores on a real MongoDB behave like a plain list, in whatever order they are used."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -42,7 +42,7 @@ Entry = tuple[int, str, str | None]
 stores = st.sampled_from([0, 1])
 texts = st.sampled_from("ab")
 client_keys = st.none() | st.sampled_from(["k1", "k2", "k3"])
-# An append does not repeat a key of its own: the domain refuses that before.
+# An append does not repeat one of its own keys: the domain refuses that earlier.
 sent_messages = st.lists(
     st.tuples(texts, client_keys),
     min_size=1,
@@ -60,7 +60,7 @@ class Log:
     end: int = 0
 
     def append(self, sent: list[Sent]) -> list[Entry]:
-        """Return what the append is answered with; raise as the store does, and store nothing."""
+        """Return the result of the append, or raise as the store does and store nothing."""
         there = {key: (seq, text) for seq, text, key in self.entries if key}
         if any(key in there and there[key][1] != text for text, key in sent):
             raise IdempotencyKeyReused
@@ -87,7 +87,7 @@ class Log:
 
 
 class World:
-    """A loop of its own, and a client for each of two processes on one database."""
+    """An event loop, and a client for each of two processes on one database."""
 
     def __init__(self, mongo_url: str) -> None:
         self._loop = asyncio.new_event_loop()
@@ -228,7 +228,7 @@ class StoresBesideAModel(RuleBasedStateMachine):
 
     @rule(store=stores)
     def sweep_later(self, store: int) -> None:
-        """Sweep when no store knows a head from before: a sweep leaves them time for that."""
+        """Sweep when no store still knows an older head: a real sweep waits that long."""
         self.restart(0)
         self.restart(1)
         while self.world.run(self.stores[store].sweep(begun_before=utc_now() + timedelta(days=1))):
@@ -253,7 +253,7 @@ def to_messages(sent: list[Sent]) -> list[Message]:
 
 
 def shown(outcome: Any) -> Any:
-    """Return messages as the model has them, and anything else as it is."""
+    """Return messages in the model's form, and anything else as it is."""
     if not isinstance(outcome, list):
         return outcome
     return [(m.seq, m.content, m.client_key) for m in outcome]
@@ -267,7 +267,7 @@ def world(mongo_url: str) -> Iterator[World]:
 
 
 @pytest.mark.no_cover
-def test_two_stores_do_what_a_plain_list_would_do(world: World) -> None:
+def test_two_stores_behave_like_a_plain_list(world: World) -> None:
     machine: Any = partial(StoresBesideAModel, world)
 
     run_state_machine_as_test(

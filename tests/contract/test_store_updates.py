@@ -1,4 +1,4 @@
-"""Updates: what may change of a head, and what may not."""
+"""Updates: what may change in a head, and what may not."""
 
 import asyncio
 from datetime import timedelta
@@ -35,7 +35,7 @@ DEFAULTS: dict[str, Any] = {field: Session.model_fields[field].default for field
 
 
 class Setting:
-    """A change that gives a head these values, and counts how often it was called."""
+    """A change that gives a head these values, and counts its calls."""
 
     def __init__(self, **values: Any) -> None:
         self.values = values
@@ -81,7 +81,7 @@ async def test_an_update_can_count_as_activity(store: MongoSessionStore) -> None
     assert later == changed.last_active
 
 
-async def test_an_update_never_takes_activity_back(store: MongoSessionStore) -> None:
+async def test_an_update_never_moves_last_active_back(store: MongoSessionStore) -> None:
     session = await open_session(store)
     earlier = session.last_active - timedelta(minutes=1)
 
@@ -90,7 +90,7 @@ async def test_an_update_never_takes_activity_back(store: MongoSessionStore) -> 
     assert session.last_active == changed.last_active
 
 
-async def test_an_update_does_not_change_what_is_fixed(store: MongoSessionStore) -> None:
+async def test_an_update_does_not_change_fixed_fields(store: MongoSessionStore) -> None:
     session = await open_session(store, "ab", key="k")
     before = await store.get(ALICE, session.id)
     fixed = {"user_id": "bob", "agent_id": "x", "key": "l", "end": 9, "created_at": SOON}
@@ -101,7 +101,7 @@ async def test_an_update_does_not_change_what_is_fixed(store: MongoSessionStore)
     assert before == await store.get(ALICE, session.id)
 
 
-async def test_updates_at_once_are_made_one_after_the_other(store: MongoSessionStore) -> None:
+async def test_concurrent_updates_are_applied_one_after_the_other(store: MongoSessionStore) -> None:
     session = await open_session(store, metadata={"count": 0})
 
     def counted(head: Session) -> Session:
@@ -113,7 +113,7 @@ async def test_updates_at_once_are_made_one_after_the_other(store: MongoSessionS
     assert (await store.get(ALICE, session.id)).metadata == {"count": 10}
 
 
-async def test_updating_an_unknown_session_is_not_found(store: MongoSessionStore) -> None:
+async def test_updating_an_unknown_session_reports_not_found(store: MongoSessionStore) -> None:
     change = Setting(title="t")
 
     with pytest.raises(SessionNotFound):

@@ -14,7 +14,7 @@ from service.storage.users import MongoUserStore
 from tests.contract.building import ALICE, message, open_session
 
 
-async def test_a_log_emptied_while_it_is_exported_is_not_mixed_with_what_came_after(
+async def test_a_log_cleared_during_its_export_is_not_mixed_with_later_messages(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)
@@ -31,7 +31,7 @@ async def test_a_log_emptied_while_it_is_exported_is_not_mixed_with_what_came_af
 
 
 class EmptiedAfterOneRead(MongoSessionStore):
-    """A store whose session is emptied, and filled again, behind the first page that is read."""
+    """A store whose session is cleared, and filled again, after the first page is read."""
 
     def __init__(self, store: MongoSessionStore) -> None:
         self.__dict__ = store.__dict__

@@ -1,4 +1,4 @@
-"""The contract of the UserStore: one profile a user, seen only by those in whose reach it is."""
+"""The contract of the UserStore: one profile per user, seen only by those in reach of it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ async def users(database: Database) -> AsyncIterator[MongoUserStore]:
     await database[USERS].delete_many({})
 
 
-async def test_a_new_profile_comes_back_as_it_was_made(users: MongoUserStore) -> None:
+async def test_a_new_profile_comes_back_as_it_was_created(users: MongoUserStore) -> None:
     made = User(id="alice", metadata={"name": "Alice"})
 
     created = await users.get_or_create(made)
@@ -69,7 +69,9 @@ async def test_an_existing_profile_stays_as_it_is(users: MongoUserStore) -> None
     assert first == second
 
 
-async def test_callers_who_race_to_make_a_profile_get_the_same_one(users: MongoUserStore) -> None:
+async def test_callers_that_race_to_create_a_profile_get_the_same_one(
+    users: MongoUserStore,
+) -> None:
     made = await asyncio.gather(
         *(users.get_or_create(User(id="alice", metadata={"n": n})) for n in range(10))
     )
@@ -91,7 +93,7 @@ async def test_new_metadata_replaces_the_old_and_is_an_update(users: MongoUserSt
     assert changed == await users.get(ALICE, "alice")
 
 
-async def test_a_deleted_profile_is_gone_and_can_be_made_again(users: MongoUserStore) -> None:
+async def test_a_deleted_profile_is_gone_and_can_be_created_again(users: MongoUserStore) -> None:
     await users.get_or_create(User(id="alice", metadata={"n": 1}))
 
     await users.delete(ALICE, "alice")
@@ -101,7 +103,7 @@ async def test_a_deleted_profile_is_gone_and_can_be_made_again(users: MongoUserS
     assert (await users.get_or_create(User(id="alice"))).metadata is None
 
 
-async def test_deleting_what_is_not_there_does_nothing(users: MongoUserStore) -> None:
+async def test_deleting_a_missing_profile_does_nothing(users: MongoUserStore) -> None:
     await users.get_or_create(User(id="bob"))
 
     await users.delete(ALICE, "alice")
@@ -120,7 +122,7 @@ async def test_profiles_are_listed_by_id_page_by_page(users: MongoUserStore) -> 
 
 
 @pytest.mark.parametrize("batch", [1, 2, 4, 500])
-async def test_a_scan_shows_each_profile_in_reach_once_in_the_order_of_ids(
+async def test_a_scan_shows_each_profile_in_reach_once_in_id_order(
     users: MongoUserStore, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr("service.storage.scanning.SCAN_BATCH", batch)
@@ -153,7 +155,7 @@ async def test_a_profile_out_of_reach_does_not_exist(users: MongoUserStore, reac
     assert made == await users.get(ALICE, "alice")
 
 
-async def test_everybody_reaches_each_profile(users: MongoUserStore) -> None:
+async def test_an_unlimited_reach_includes_every_profile(users: MongoUserStore) -> None:
     await users.get_or_create(User(id="alice"))
 
     await users.set_metadata(EVERYBODY, "alice", {"n": 1})
@@ -164,7 +166,7 @@ async def test_everybody_reaches_each_profile(users: MongoUserStore) -> None:
     assert await users.count(EVERYBODY) == 0
 
 
-async def test_a_store_that_is_away_says_so_in_time() -> None:
+async def test_an_unreachable_store_says_so_in_time() -> None:
     settings = Settings(_env_file=None, mongo_timeout_s=0.2)
     client = driver.connect(settings, NOWHERE)
     users = MongoUserStore(client[uuid4().hex])

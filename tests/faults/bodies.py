@@ -1,4 +1,4 @@
-"""What messages of a run say: each body is unique, and its canary names its owner."""
+"""The bodies of a run's messages: each is unique, and its canary names its owner."""
 
 import re
 from hashlib import blake2b
@@ -12,16 +12,16 @@ MAX_WORDS = 40
 
 
 def body_of(user: str, number: int, random: Random) -> str:
-    """Return a text that no other number of the run has, with what encoders stumble over."""
+    """Return a text unique to this number in the run, with characters that encoders trip over."""
     words = random.choices(_WORDS, k=random.randint(0, MAX_WORDS))
     return " ".join([f"canary:{user}:{number};", *words])
 
 
 def hash_of(content: object) -> str:
-    """Return what the record keeps of a body: two bodies that differ in a byte differ here."""
+    """Return what the record keeps of a body; if two bodies differ in a byte, it differs."""
     return blake2b(orjson.dumps(content), digest_size=8).hexdigest()
 
 
 def owners_in(answer: bytes) -> tuple[str, ...]:
-    """Return whose canaries are anywhere in an answer."""
+    """Return the owners whose canaries are anywhere in a response."""
     return tuple(sorted({owner.decode() for owner in _CANARY.findall(answer)}))

@@ -1,4 +1,4 @@
-"""All faults, with how much of each: a short profile for every change, a long one for releases."""
+"""All faults, with their sizes: a short profile for every change, a long one for releases."""
 
 from collections.abc import Awaitable, Callable
 from math import inf
@@ -29,7 +29,7 @@ from tests.faults.size import Size
 
 
 class Fault(NamedTuple):
-    """`short` is None where only the long profile has figures."""
+    """`short` is None if only the long profile has figures."""
 
     name: str
     run: Callable[[Rig, Size, Result], Awaitable[None]]

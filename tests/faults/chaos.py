@@ -1,9 +1,9 @@
-"""`make chaos`: the long profile, or one fault of it, on a replica set of its own.
+"""`make chaos`: the long profile, or one fault of it, on its own replica set.
 
     python -m tests.faults.chaos [--fault NAME | --soak MINUTES] [--seed N] [--short]
 
-A run of all faults writes RESULTS.md, a long run of one its rows in it. The history of a run that
-broke an invariant is kept.
+A run of all faults writes RESULTS.md, a long run of one fault its rows in it. The history of
+a run that broke an invariant is kept.
 """
 
 import asyncio
@@ -50,14 +50,14 @@ async def _run(faults: list[Fault], seed: int, commit: str, *, short: bool) -> l
         for fault in faults:
             results.append(await injected(fault, seed, replicas, folder, short=short))
             click.echo(str(results[-1]))
-            # After each: an hour is long, and what was measured stays.
+            # After each fault: a run takes an hour, and results so far are kept.
             if len(faults) > 1:
                 RESULTS.write_text(_report(results, commit, short=short))
             elif not short:
                 results[0].notes.append(f"run alone, at commit {commit}")
                 RESULTS.write_text(with_run_alone(RESULTS.read_text(), results[0]))
     if all(result.holds for result in results):
-        # Else logs, data and kept histories are there to be looked at.
+        # Otherwise logs, data and saved histories stay for inspection.
         shutil.rmtree(folder)
     return results
 
@@ -65,12 +65,12 @@ async def _run(faults: list[Fault], seed: int, commit: str, *, short: bool) -> l
 async def injected(
     fault: Fault, seed: int, replicas: ReplicaSet, folder: Path, *, short: bool
 ) -> Result:
-    """Return what one fault has shown; leave a replica set that is whole, if need be a new one."""
+    """Return the result of one fault; leave a healthy replica set, a new one if need be."""
     size = fault.short if short and fault.short else fault.long
     result, begun_s = Result(fault.name, seed), time.monotonic()
     try:
         await fault.run(rig_on(replicas, folder, seed), size, result)
-    except Exception as error:  # noqa: BLE001  The others are to be injected all the same.
+    except Exception as error:  # noqa: BLE001  The other faults should still be injected.
         click.echo(traceback.format_exc(), err=True)
         result.figures.append(Figure("run to its end", "yes", f"no: {error!r}", holds=False))
     try:
@@ -84,7 +84,7 @@ async def injected(
 
 
 def _commit() -> str:
-    """Return what is tested: the commit, and whether more was changed than the report."""
+    """Return what is tested: the commit, and whether anything but the report was changed."""
     changed = _git("status", "--porcelain", "--", ":/", f":(exclude){RESULTS}")
     return _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
 

@@ -1,4 +1,4 @@
-"""One attempt on the wire, from the question to its record."""
+"""One attempt on the wire, from the request to its record."""
 
 import time
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def token_of(user: str) -> str:
 
 
 class Attempt(NamedTuple):
-    """Who asks for what, and which attempt of which call that is."""
+    """Who requests what, and which attempt of which call it is."""
 
     user: str
     ask: Ask
@@ -36,7 +36,7 @@ class Attempt(NamedTuple):
 
 
 class Client:
-    """Asks several addresses of a service in turn, as chance has it."""
+    """Sends requests to several addresses of a service, chosen at random."""
 
     def __init__(self, urls: Sequence[str], *, deadline_s: float) -> None:
         self._servers = [Server(url) for url in urls]
@@ -129,7 +129,7 @@ def outcome_of(answer: Answer) -> Outcome:
 
 
 def _is_error(body: object) -> bool:
-    """Say whether it tells what is wrong, in the shape of one of the dialects."""
+    """Say whether it explains the error, in the format of one of the dialects."""
     if not isinstance(body, dict):
         return False
     if body.get("detail"):

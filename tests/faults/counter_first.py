@@ -2,11 +2,11 @@
 
     python -m tests.faults.counter_first
 
-An append takes its number by `$inc` on the head, then inserts the message at it; there are no
-idempotency keys, so who repeats an append makes it again. All else is as good as in the service:
-the wire of the native dialect (what the load and the reader at rest use), the settings, documents
+An append takes its number by `$inc` on the head, then inserts the message there; there are no
+idempotency keys, so a repeated append is stored again. All else is as good as in the service:
+the native dialect on the wire (as the load and the reader at rest use it), settings, documents
 and indexes, write and read concern, pool, retries and deadlines of the driver, and errors that
-tell whether anything was changed.
+say whether anything was changed.
 """
 
 import asyncio

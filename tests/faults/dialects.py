@@ -1,7 +1,7 @@
-"""How each dialect is asked for each kind of operation, and what its answer shows.
+"""How each operation is requested in each dialect, and what its response shows.
 
-`WIRE` holds what there is; a dialect without an entry has no such operation. The keyed dialect
-names a session by its key, or by `id:` and its id.
+`WIRE` lists the operations; a dialect without an entry has no such operation. The keyed dialect
+identifies a session by its key, or by `id:` and its id.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,24 +19,24 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What a client wants done; `owner` is whose session it is, or, in a list, who is listed."""
+    """What a client requests; `owner` owns the session, or, in a list, is the user listed."""
 
     kind: Kind
     dialect: Dialect
     owner: str
     session: str = ""
     name: str | None = None
-    """The key of the session among those of its owner."""
+    """The key of the session among its owner's sessions."""
     texts: tuple[str, ...] = ()
     is_turn: bool = False
-    """Whether a model answers the texts, and all are appended together."""
+    """Whether a model completes the texts, and all are appended together."""
     key: str | None = None
     skip: int = 0
     limit: int = 20
 
     @property
     def messages(self) -> tuple[tuple[str, str | None], ...]:
-        """Return the texts that are appended, the model's answer among them, and their keys."""
+        """Return the texts that are appended, including the model's completion, and their keys."""
         if not self.is_turn:
             return tuple((text, self.key) for text in self.texts)
         answer = demo_answer({"messages": [_user_message(self.texts[-1])]})
@@ -50,7 +50,7 @@ class Ask:
 
     @property
     def called(self) -> str:
-        """Return how the keyed dialect calls the session."""
+        """Return the name of the session in the keyed dialect."""
         return self.name or f"id:{self.session}"
 
 
@@ -61,7 +61,7 @@ class Request(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What an answer shows."""
+    """What a response shows."""
 
     session: str | None = None
     seen: tuple[Seen, ...] = ()
@@ -69,7 +69,7 @@ class Facts(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """A request and how its answer is read; reading raises when the answer has another shape."""
+    """A request and how its response is read; reading raises if the response has another shape."""
 
     request: Callable[[Ask], Request]
     read: Callable[[Ask, Json], Facts]
@@ -231,7 +231,7 @@ def _julep_path(ask: Ask, *more: str, **query: object) -> str:
 
 
 def _julep_chat(ask: Ask) -> Request:
-    # Without its history, which would only make the request of the model longer.
+    # Without its history, which would only make the request to the model longer.
     body = {"messages": [_user_message(text) for text in ask.texts], "recall": False}
     return Request("POST", _julep_path(ask, "chat"), body)
 

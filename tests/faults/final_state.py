@@ -1,9 +1,9 @@
-"""The whole store at rest, as the service shows it and as it lies in MongoDB.
+"""The whole store at rest, as the service shows it and as MongoDB stores it.
 
     state = await read_final_state(url, mongo_url, database, history)
 
-Read it when the load has ended and the faults are over: it waits for the sweeper to finish, and
-asks again while the service is still recovering, both for a bounded time.
+Read it after the load has ended and the faults are over: it waits for the sweeper to finish, and
+retries while the service is still recovering, both for a bounded time.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ Document = dict[str, Any]
 
 
 class StoredHead(NamedTuple):
-    """A head as it lies in `sessions`, also one that is marked as deleted."""
+    """A head as stored in `sessions`, even if it is marked as deleted."""
 
     owner: str
     start: int
@@ -52,7 +52,7 @@ class StoredHead(NamedTuple):
 
 
 class StoredEntry(NamedTuple):
-    """A message as it lies in `history`; `preview` is what its head must show if it is last."""
+    """A message as stored in `history`; `preview` is what its head must show if it is last."""
 
     seq: int
     body: str
@@ -72,9 +72,9 @@ class Served(NamedTuple):
 
 @dataclass
 class FinalState:
-    """What is there: heads and entries by session, also entries without a head.
+    """What is stored: heads and entries by session, including entries without a head.
 
-    `gone` holds, of every session the service does not show, the status of each dialect.
+    `gone` holds each dialect's status for every session the service does not show.
     """
 
     served: dict[str, Served] = field(default_factory=dict)
@@ -101,7 +101,7 @@ async def read_final_state(
     *,
     swept_within_s: float = SWEPT_WITHIN_S,
 ) -> FinalState:
-    """Read everything: what the history names, and what else there is."""
+    """Read everything: what the history names, and what else is stored."""
     state = FinalState()
     async with AsyncMongoClient[Document](mongo_url) as client:
         await _until_swept(client[database], swept_within_s)
@@ -125,7 +125,7 @@ async def read_final_state(
 
 
 async def _until_swept(database: AsyncDatabase[Document], within_s: float) -> None:
-    """Return when no delete or clear is unfinished, or the time is up: the checker will tell."""
+    """Return when no delete or clear is unfinished, or time is up: the checker will report it."""
     unfinished = {"sweep_from": {"$exists": True}}
     for _ in range(int(within_s / PAUSE_S)):
         if not await database[SESSIONS].find_one(unfinished):
@@ -196,7 +196,7 @@ def _paths(session: str) -> Iterator[tuple[Dialect, str]]:
 
 
 async def _get(server: Server, owner: str, path: str) -> Answer:
-    """Return the first answer that is not about the service's own state."""
+    """Return the first response that is not about the service's own state."""
     request = (
         f"GET {path} HTTP/1.1\r\nhost: {server.authority}\r\n"
         f"authorization: Bearer {token_of(owner)}\r\n\r\n"

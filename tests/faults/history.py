@@ -1,11 +1,11 @@
 """The record of a run: every operation as its client saw it, the faults, and what was used.
 
 The load driver (`load.py`) records operations, the rig records marks and samples, all into one
-`History`; the checker (`checker/`) reads it beside the final state (`final_state.py`). Times are
+`History`; the checker (`checker/`) reads it with the final state (`final_state.py`). Times are
 `time.monotonic()` of the one process that drives the load, so they can be compared.
 
-A message is named by its body: every body of a run is unique and begins with a canary that
-names its owner (see `bodies.py`), and the record keeps a hash of it, which also tells whether
+A message is identified by its body: every body of a run is unique and begins with a canary that
+names its owner (see `bodies.py`), and the record keeps a hash of it, which also shows whether
 a byte has changed.
 """
 
@@ -23,17 +23,17 @@ from pydantic import TypeAdapter
 class Kind(StrEnum):
     CREATE = "create"
     APPEND = "append"
-    """One message, or a turn of a chat: several, in their order; a beginning when it failed."""
+    """One message, or a chat turn: several, in order; only the first of them if it failed."""
     DELETE = "delete"
     CLEAR = "clear"
     HISTORY = "history"
-    """Messages from the start of the log, or from `skip` messages behind it: ascending.
+    """Messages from the start of the log, or from `skip` messages after it: ascending.
 
     Without `limit` the whole log."""
     RECENT = "recent"
     """The newest messages, or those before the `skip` newest: ascending."""
     GET = "get"
-    """The head, with the newest messages where the dialect shows some."""
+    """The head, with the newest messages if the dialect shows any."""
     LIST = "list"
     """Heads only, of one user."""
 
@@ -46,16 +46,16 @@ class Dialect(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the client knows when it has waited for an operation."""
+    """What the client knows after waiting for an operation."""
 
     OK = "ok"
-    """2xx: it was done, or what was asked for was shown."""
+    """2xx: it was done, or the requested data was shown."""
     REFUSED = "refused"
-    """An answer that says nothing was changed: 4xx, or 5xx with `Outcome: unchanged`."""
+    """A response that says nothing was changed: 4xx, or 5xx with `Outcome: unchanged`."""
     UNSENT = "unsent"
-    """There was no connection to send it on, so nothing was changed."""
+    """No connection to send it on, so nothing was changed."""
     UNKNOWN = "unknown"
-    """No answer, half an answer, or one that leaves open whether it was done."""
+    """No response, half a response, or one that leaves open whether it was done."""
 
 
 class Sent(NamedTuple):
@@ -66,14 +66,14 @@ class Sent(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A message in an answer: the hash of its body as it came, its number where it is shown."""
+    """A message in a response: the hash of its body as received, its number if shown."""
 
     body: str
     seq: int | None = None
 
 
 class Head(NamedTuple):
-    """A session in an answer, and how many messages it has where that is shown."""
+    """A session in a response, and how many messages it has if that is shown."""
 
     session: str
     message_count: int | None
@@ -84,7 +84,7 @@ class Operation:
     """One request on the wire, and what came back.
 
     The attempts of one request share `call` and have the same `sent`; `attempt` counts them
-    from 1. A deliberate replay is an attempt, too. `walk` is shared by the pages of one paging.
+    from 1. A deliberate replay is also an attempt. The pages of one paging share `walk`.
     """
 
     call: int
@@ -103,13 +103,13 @@ class Operation:
     status: int | None = None
     retry_after_s: int | None = None
     is_well_formed: bool = True
-    """Whether the answer was JSON in the shape of its dialect (an error: with its text)."""
+    """Whether the response was JSON in its dialect's format (an error: with its text)."""
     problem: str | None = None
-    """What an answer that is not OK said, or how the connection failed; shortened."""
+    """What a response that is not OK said, or how the connection failed; shortened."""
     seen: tuple[Seen, ...] = ()
     heads: tuple[Head, ...] = ()
     canaries: tuple[str, ...] = ()
-    """The owners whose canaries were anywhere in the answer, error texts included."""
+    """The owners whose canaries were anywhere in the response, including error texts."""
 
     @property
     def is_acknowledged(self) -> bool:
@@ -138,8 +138,8 @@ class Phase(StrEnum):
 class Sample(NamedTuple):
     """What one service process uses. The baseline and the end of a run are compared by I12.
 
-    `process` names the role ("service 1"), not the pid: a restarted process goes on under it.
-    `pool_in_use` counts connections of the driver that are checked out.
+    `process` names the role ("service 1"), not the pid: a restarted process keeps it.
+    `pool_in_use` counts the driver's connections that are checked out.
     """
 
     at_s: float
@@ -153,7 +153,7 @@ class Sample(NamedTuple):
 
 @dataclass
 class History:
-    """All that was recorded of one run, in the order in which it completed."""
+    """All that was recorded of one run, in order of completion."""
 
     seed: int
     operations: list[Operation] = field(default_factory=list)
@@ -173,7 +173,7 @@ class History:
         return (operation for operation in self.operations if operation.kind in kinds)
 
     def save(self, path: Path) -> None:
-        """Keep the history as JSON lines, each with its kind; the seed comes first."""
+        """Save the history as JSON lines, each with its kind; the seed comes first."""
         with path.open("wb") as file:
             file.write(_line("seed", self.seed))
             file.writelines(_line("operation", operation) for operation in self.operations)
@@ -182,7 +182,7 @@ class History:
 
 
 def load(path: Path) -> History:
-    """Read a history that was saved, for example one that failed a check."""
+    """Read a saved history, for example one that failed a check."""
     by_kind: defaultdict[str, list[Any]] = defaultdict(list)
     with path.open("rb") as file:
         for line in file:

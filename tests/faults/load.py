@@ -1,11 +1,11 @@
-"""The load: arrivals by a clock of their own, who do not wait for each other's answers.
+"""The load: arrivals on their own clock, which do not wait for each other's responses.
 
     history = History(seed)
     await run_load(urls, Load(seed=seed, rate_per_s=200, appends=10_000), history)
 
 The service has to be started as `rig/service.py` does and, for turns of chats, with the scripted
-model (`tests/scripted.py`), whose answers the record expects. `history` grows while the load runs,
-so others may watch it. What is chosen follows from the seed; when answers come does not.
+model (`tests/scripted.py`), whose completions the record expects. `history` grows during the load,
+so others may watch it. The seed determines what is chosen, not when responses come.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ MAX_CALLS = 10_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """How often what is chosen; only the proportions count. A race is a delete beside an append."""
+    """How often each is chosen; only the proportions count. A race is a delete during an append."""
 
     append: float = 50
     turn: float = 4
@@ -54,10 +54,10 @@ class Mix:
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What is sent. It ends after `duration_s`, or after so many calls that append.
+    """What is sent. It ends after `duration_s`, or after that many calls that append.
 
-    With a rate without end, `max_in_flight` clients send as fast as answers come. With a
-    rate, arrivals wait only when so many are in flight.
+    With an infinite rate, `max_in_flight` clients send as fast as responses come. With a
+    finite rate, arrivals wait only when that many are in flight.
     """
 
     seed: int
@@ -73,7 +73,7 @@ class Load:
 
 
 async def run_load(urls: Sequence[str], load: Load, history: History) -> None:
-    """Send the load to these addresses; return when the last answer has come."""
+    """Send the load to these addresses; return when the last response has come."""
     client = Client(urls, deadline_s=load.deadline_s)
     try:
         await drive(client, load, history)
@@ -82,7 +82,7 @@ async def run_load(urls: Sequence[str], load: Load, history: History) -> None:
 
 
 class Asks(Protocol):
-    """What carries the attempts: a client on the wire, or a simulation."""
+    """What makes the attempts: a client on the wire, or a simulation."""
 
     async def make(self, attempt: Attempt, random: Random) -> Operation: ...
 
@@ -101,7 +101,7 @@ class _Driver:
         self._users = [f"user{number}" for number in range(load.users)]
         self._targets = Targets(load.sessions, self._random)
         self._replayable: deque[Attempt] = deque(maxlen=REPLAYABLE)
-        # Several loads of one history, each with a seed of its own, say nothing twice.
+        # Several loads of one history, each with its own seed, never send the same text twice.
         first = load.seed * MAX_CALLS
         self._numbers, self._calls, self._walks = count(first), count(first), count(first)
         self._appends = 0
@@ -132,7 +132,7 @@ class _Driver:
                 task.add_done_callback(lambda _: slots.release())
 
     async def _prepare(self) -> None:
-        """Make the first sessions, also when the service is not ready yet."""
+        """Create the first sessions, even if the service is not ready yet."""
         fates = cycle(Fate)
         async with asyncio.timeout(PREPARE_TIMEOUT_S):
             while not self._targets.are_enough:
@@ -167,7 +167,7 @@ class _Driver:
         target = self._targets.any()
         dialect = self._dialect(Kind.APPEND, is_turn=True)
         if dialect is Dialect.KEYED and target.fate is Fate.DELETED:
-            # There the key would name a new session as soon as the old one is gone.
+            # There the key would create a new session as soon as the old one is gone.
             dialect = Dialect.JULEP
         if dialect is not None:
             texts = self._random.randint(1, MAX_TEXTS) if dialect is Dialect.JULEP else 1
@@ -193,7 +193,7 @@ class _Driver:
             await self._create(target.fate)
 
     async def _replay(self) -> None:
-        """Repeat an append that was acknowledged: its key must keep it from being made again."""
+        """Repeat an acknowledged append: its key must prevent a second one."""
         if not self._replayable:
             return
         place = self._random.randrange(len(self._replayable))
@@ -257,7 +257,7 @@ class _Driver:
             await self._call(target.owner, _of(target, Kind.CLEAR, dialect))
 
     async def _foreign(self) -> None:
-        """Ask for somebody else's session, or to change it."""
+        """Request another user's session, or a change to it."""
         target = self._targets.any()
         others = [user for user in self._users if user != target.owner]
         kind = self._random.choice((Kind.HISTORY, Kind.RECENT, Kind.GET, Kind.APPEND, Kind.DELETE))
@@ -271,7 +271,7 @@ class _Driver:
     # How it is sent
 
     async def _call(self, user: str, ask: Ask, walk: int | None = None) -> Operation:
-        """Ask, and once more where that can do no harm; return the last attempt."""
+        """Send, and retry once if that can do no harm; return the last attempt."""
         attempt = Attempt(user, ask, next(self._calls), walk=walk)
         operation = await self._attempt(attempt)
         if _is_worth_repeating(operation, ask):
@@ -307,7 +307,7 @@ def _of(target: Target, kind: Kind, dialect: Dialect, **more: object) -> Ask:
 
 
 def _is_worth_repeating(operation: Operation, ask: Ask) -> bool:
-    """Say whether a careful client would try again: never what might then be made twice."""
+    """Say whether a careful client would retry: never if that might apply it twice."""
     if operation.outcome is Outcome.UNKNOWN:
         changes_once = ask.kind is Kind.CREATE or (ask.kind is Kind.APPEND and ask.key is None)
         return not changes_once or (ask.kind is Kind.CREATE and ask.dialect is Dialect.PYSPUR)

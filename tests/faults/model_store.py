@@ -1,4 +1,4 @@
-"""A store that keeps every promise, in memory; or breaks one, when a bug is planted in it."""
+"""A store that keeps every promise, in memory; or breaks one, if a bug is planted in it."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 STEP_S = 0.005
 STEP_SHARE = 0.3
 CHANCE = 0.5
-"""How often a planted bug shows where it can."""
+"""How often a planted bug appears when it can."""
 LONG_AGO_S = 0.25
 WHOLE = 10_000
 SHOWS_COUNTS = {Dialect.NATIVE, Dialect.KEYED}
@@ -86,7 +86,7 @@ class ModelStore:
         self._owners: dict[str, tuple[str, ...]] = {}
 
     async def do(self, user: str, ask: Ask, *, messages: int | None = None) -> Facts:
-        """Do what is asked; of an append only so many messages, as a crash would leave it.
+        """Do what is requested; of an append only that many messages, as a crash would leave it.
 
         Raises:
             Refused: nothing was changed.
@@ -107,7 +107,7 @@ class ModelStore:
         return Facts()
 
     def owners(self, facts: Facts) -> tuple[str, ...]:
-        """Return whose canaries these facts hold."""
+        """Return the owners whose canaries these facts contain."""
         return tuple(sorted({o for seen in facts.seen for o in self._owners[seen.body]}))
 
     def _create(self, user: str) -> Facts:
@@ -134,13 +134,13 @@ class ModelStore:
         return log
 
     async def _append(self, log: Log, ask: Ask, most: int | None) -> Facts:
-        """Store the messages one by one, then show them: a crash leaves some behind the end."""
+        """Store the messages one by one, then show them: a crash leaves some after the end."""
         seqs = []
         for text, key in ask.messages[:most]:
             seqs.append(self._store(log, text, key))
             await asyncio.sleep(STEP_S if self._random.random() < STEP_SHARE else 0)
         if log.is_deleted and self._bug is not Bug.APPEND_AFTER_DELETE:
-            # What came between two of them may have removed only the first.
+            # An operation between two of them may have removed only the first.
             log.kept = {seq: kept for seq, kept in log.kept.items() if seq not in seqs}
             raise Refused(404)
         if most is None:
@@ -151,7 +151,7 @@ class ModelStore:
         return Facts()
 
     def _store(self, log: Log, text: str, key: str | None) -> int:
-        """Return the number the message has, also where its key was there before."""
+        """Return the number of the message, even if its key existed before."""
         known = None if self._shows(Bug.DOUBLE) else log.seq_of(key)
         if known is not None or self._shows(Bug.LOST_ACKNOWLEDGEMENT):
             return known or log.end

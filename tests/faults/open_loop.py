@@ -2,8 +2,8 @@
 
     python -m tests.faults.open_loop URL RATE SECONDS IN_FLIGHT SEED
 
-The load of `load.py` records what it sees, which costs more than a service that sheds: for more
-than the service can do, that would measure ourselves. RATE 0 sends as fast as answers come.
+The load of `load.py` records what it sees, which costs more than shedding does: beyond what the
+service can handle, that would measure ourselves. RATE 0 sends as fast as responses come.
 Prints a JSON object: how many were sent, and how long each accepted one took.
 """
 
@@ -21,7 +21,7 @@ from tests.faults.wire import NoAnswer, NotSent, Server
 
 SESSIONS = 50
 DEADLINE_S = 30
-# As balancers keep their connections: nobody restarts the service under this load.
+# Balancers keep connections this long: no one restarts the service under this load.
 IDLE_EXPIRY_S = 60
 USER = "alice"
 OK = range(200, 300)
@@ -36,7 +36,7 @@ class Load(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What became of the load: `accepted_s` is how long each accepted append took."""
+    """The result of the load: `accepted_s` is how long each accepted append took."""
 
     offered: int
     statuses: dict[str, int]
@@ -100,7 +100,7 @@ class _OpenLoop:
 
 
 async def send(load: Load) -> Sent:
-    """Run a process that sends this load; return what became of it."""
+    """Run a process that sends this load; return its result."""
     arguments = [str(value) for value in load]
     process = await asyncio.create_subprocess_exec(
         sys.executable,

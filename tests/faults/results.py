@@ -1,4 +1,4 @@
-"""What a fault has shown: figures against their goals, and how to run it again."""
+"""The results of a fault: figures against their goals, and how to run it again."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -7,7 +7,7 @@ MANY = 1000
 
 
 class Figure(NamedTuple):
-    """Something measured; `goal` says in words what it has to be, `holds` whether it is."""
+    """A measurement; `goal` says in words what it has to be, `holds` whether it is."""
 
     name: str
     goal: str
@@ -24,7 +24,7 @@ def at_least(name: str, limit: float, measured: float, unit: str = "") -> Figure
 
 
 def _shown(measured: float) -> str:
-    # Counts are whole, and large; of what is measured, three figures are enough.
+    # Counts are whole numbers, and large; for measurements, three digits are enough.
     return f"{measured:.3g}" if measured < MANY else f"{measured:.0f}"
 
 
@@ -34,7 +34,7 @@ def none_of(name: str, found: int) -> Figure:
 
 @dataclass
 class Result:
-    """The figures of one run of one fault; `notes` is what was done, and what was found."""
+    """The figures of one run of one fault; `notes` says what was done and found."""
 
     fault: str
     seed: int
@@ -56,7 +56,7 @@ class Result:
 
 
 def table(results: list[Result]) -> str:
-    """Return the results as a table in Markdown, a row for each figure."""
+    """Return the results as a Markdown table, one row per figure."""
     head = "| fault | figure | goal | measured | | seed | s |\n|---|---|---|---|---|---|---|"
     return "\n".join([head, *(row for result in results for row in _rows(result))])
 
@@ -66,7 +66,7 @@ def notes(results: list[Result]) -> list[str]:
 
 
 def with_run_alone(report: str, result: Result) -> str:
-    """Return a report in which the rows and notes of one fault are those of this run."""
+    """Return the report with the rows and notes of one fault replaced by this run's."""
     lines = report.splitlines()
     last_row = max(index for index, line in enumerate(lines) if line.startswith("| "))
     lines = _put(lines, f"| {result.fault} |", _rows(result), last_row + 1)
@@ -75,7 +75,7 @@ def with_run_alone(report: str, result: Result) -> str:
 
 
 def _put(lines: list[str], prefix: str, instead: list[str], otherwise: int) -> list[str]:
-    """Return lines with others instead of those that start so, or at a place if none does."""
+    """Return lines with those that start so replaced, or the new ones at a place if none does."""
     old = [index for index, line in enumerate(lines) if line.startswith(prefix)]
     place = old[0] if old else otherwise
     behind = [line for line in lines[place:] if not line.startswith(prefix)]

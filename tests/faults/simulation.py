@@ -1,9 +1,9 @@
 """Histories without a service: the load against a model store, through a network that fails.
 
-    history, state = simulate(seed=1)                   # nothing may be found in it
-    history, state = simulate(seed=1, bug=Bug.SWAP)     # something must be
+    history, state = simulate(seed=1)                   # the checker must find nothing
+    history, state = simulate(seed=1, bug=Bug.SWAP)     # the checker must find something
 
-The clock jumps from timer to timer, so that a minute takes no longer than what happens in it.
+The clock jumps from timer to timer, so that a minute takes only as long as the work in it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ USERS = 3
 RATE_PER_S = 40
 FAULT_SHARE = 0.12
 LATE_S = 3
-# More of what is rare in a real load, so that a short history holds all of it.
+# More of what is rare in a real load, so that a short history contains all of it.
 MIX = Mix(append=40, turn=6, replay=10, walk=8, create=1, delete=3, clear=2, foreign=4)
 UNAVAILABLE: Mapping[str, Any] = {"status": 503, "retry_after_s": 1, "problem": "away"}
 
@@ -33,7 +33,7 @@ UNAVAILABLE: Mapping[str, Any] = {"status": 503, "retry_after_s": 1, "problem": 
 def simulate(
     seed: int, bug: Bug | None = None, appends: int = APPENDS
 ) -> tuple[History, FinalState]:
-    """Return what a run of this seed records, and what is there after it."""
+    """Return what a run with this seed records, and the state it leaves."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(_run(seed, bug, appends))
 
@@ -51,7 +51,7 @@ async def _run(seed: int, bug: Bug | None, appends: int) -> tuple[History, Final
 
 
 class _Clock(selectors.SelectSelector):
-    """Instead of waiting for a timer, it is its time."""
+    """Instead of waiting for a timer, it jumps to its time."""
 
     now_s = 0.0
 
@@ -70,7 +70,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Network:
-    """Carries attempts to the store and answers back, late, or only one of both, or neither."""
+    """Carries attempts to the store and responses back, late, or only one of them, or neither."""
 
     def __init__(self, store: ModelStore, random: Random, bug: Bug | None) -> None:
         self._store = store
@@ -88,7 +88,7 @@ class _Network:
         return Operation(**fields, invoked_s=invoked_s, completed_s=time())
 
     async def settle(self) -> None:
-        """Return when also that is done for which nobody waits any more."""
+        """Return when even work that no one waits for any more is done."""
         await asyncio.gather(*self._late)
 
     def _fails(self) -> bool:
@@ -110,7 +110,7 @@ class _Network:
         return shown | {"session": facts.session} if facts.session else shown
 
     async def _fail(self, attempt: Attempt) -> dict[str, Any]:
-        """Lose the request, the answer, or half of the work; or refuse it truthfully."""
+        """Lose the request, the response, or half of the work; or refuse it truthfully."""
         kind = self._random.choice(("unsent", "refused", "lost", "late", "half", "cut"))
         if kind == "unsent":
             return {"outcome": Outcome.UNSENT, "problem": "no connection"}

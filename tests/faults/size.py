@@ -1,4 +1,4 @@
-"""How much of a fault: so many times, over so many appends."""
+"""How much of a fault: how many times, over how many appends."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""The sessions under load: so many at a time, each with what may happen to it."""
+"""The sessions under load: a limited number at a time, each with its possible fate."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ DEAD_SHARE = 0.05
 
 
 class Fate(Enum):
-    """What may happen to a session beside appends and reads."""
+    """What may happen to a session in addition to appends and reads."""
 
     KEPT = auto()
     CLEARED = auto()
@@ -33,7 +33,7 @@ class Target:
 
 
 class Targets:
-    """At most so many live ones; some that were deleted lately are asked for, too."""
+    """A limited number of live sessions; some recently deleted ones are requested as well."""
 
     def __init__(self, most: int, random: Random) -> None:
         self._most = most
@@ -55,13 +55,13 @@ class Targets:
         return self._random.choice(found) if found else None
 
     def add(self, target: Target) -> None:
-        """Put it in; the oldest of the same fate gives way where there are enough."""
+        """Add it; if there are enough, the oldest with the same fate gives way."""
         if self.are_enough:
             self._live.remove(next((t for t in self._live if t.fate is target.fate), self._live[0]))
         self._live.append(target)
 
     def kill(self, target: Target) -> bool:
-        """Take it out before it is deleted, unless that was done or it is the last one."""
+        """Remove it before it is deleted, unless it is already removed or the last one."""
         if target not in self._live or len(self._live) == 1:
             return False
         self._live.remove(target)

@@ -1,4 +1,4 @@
-"""A fault that breaks its replica set is one failure with its reason; each has its rows."""
+"""A fault that breaks its replica set is one failure with its reason; each fault has its rows."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.faults.rig.rig import Rig
 from tests.faults.size import Size
 
 
-async def test_a_replica_set_that_does_not_mend_is_told_and_replaced(tmp_path: Path) -> None:
+async def test_a_replica_set_that_does_not_recover_is_reported_and_replaced(tmp_path: Path) -> None:
     fault = Fault("lost_disk", _lose_disk, short=None, long=Size(0))
 
     async with replica_set(tmp_path) as replicas:
@@ -33,7 +33,7 @@ async def _lose_disk(rig: Rig, _: Size, __: Result) -> None:
     (member.folder / "data").touch()
 
 
-def test_a_fault_that_is_run_alone_gets_its_rows_and_notes_into_the_report() -> None:
+def test_a_fault_run_alone_gets_its_rows_and_notes_into_the_report() -> None:
     names = ("kills", "overload", "overload_more")
     results = [Result(name, 1, [at_most("time", 1, 0.5)], ["noted"]) for name in names]
     report = "\n".join(["# Faults", "", table(results), "", *notes(results), ""])

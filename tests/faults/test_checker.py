@@ -1,4 +1,4 @@
-"""The checker finds every planted bug, and none where there is none."""
+"""The checker finds every planted bug, and nothing in a clean history."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.faults.model_store import Bug
 from tests.faults.simulation import simulate
 
 CLEAN_HISTORIES = 100
-# Enough for every bug to have its occasion.
+# Enough for every bug to have a chance to appear.
 PLANTED_APPENDS = 250
 SEEDS = range(3)
 FOUND_BY = {
@@ -53,7 +53,7 @@ def test_a_planted_bug_is_found(bug: Bug, seed: int) -> None:
     assert FOUND_BY[bug] in found
 
 
-def test_clean_histories_hold_all_that_makes_checking_hard() -> None:
+def test_clean_histories_contain_all_that_makes_checking_hard() -> None:
     met: Counter[str] = Counter()
     for seed in SEEDS:
         history, state = simulate(seed)
@@ -77,7 +77,7 @@ def test_clean_histories_hold_all_that_makes_checking_hard() -> None:
     ), met
 
 
-def test_what_an_unknown_append_left_behind_the_end_is_no_alarm() -> None:
+def test_leftovers_of_an_unknown_append_after_the_end_raise_no_alarm() -> None:
     history, state = simulate(0)
     stored = {entry.body for log in state.entries.values() for entry in log}
     append = next(
@@ -96,7 +96,7 @@ def test_what_an_unknown_append_left_behind_the_end_is_no_alarm() -> None:
     assert not violations, report(violations, history)
 
 
-def test_a_kept_history_breaks_what_it_broke(tmp_path: Path) -> None:
+def test_a_saved_history_breaks_the_same_invariants_again(tmp_path: Path) -> None:
     history, state = simulate(1, Bug.SWAP)
     history.mark(0.5, "kill -9")
     history.sample(Sample(1.0, "service 1", Phase.BEFORE, 1, 2, 3, 4))
@@ -109,7 +109,7 @@ def test_a_kept_history_breaks_what_it_broke(tmp_path: Path) -> None:
     assert check(again, state_again) == check(history, state)
 
 
-def test_a_report_tells_the_operations_in_their_order_and_the_faults_between() -> None:
+def test_a_report_shows_the_operations_in_order_with_the_faults_between() -> None:
     history, state = simulate(1, Bug.SWAP)
     swaps = [v for v in check(history, state) if v.invariant == "I5"][:1]
     first, *_, last = sorted(swaps[0].operations, key=lambda op: op.invoked_s)
@@ -136,7 +136,7 @@ def test_a_report_tells_the_operations_in_their_order_and_the_faults_between() -
     ],
     ids=["a tenth more", "memory", "sockets", "tasks", "pool"],
 )
-def test_what_is_not_given_back_after_a_fault_is_found(after: Sample, *, is_found: bool) -> None:
+def test_resources_not_released_after_a_fault_are_found(after: Sample, *, is_found: bool) -> None:
     history, state = simulate(0)
     history.sample(Sample(1, "service", Phase.BEFORE, 100, 10, 10, 0))
     history.sample(Sample(50, "service", Phase.DURING, 900, 90, 90, 9))

@@ -1,4 +1,4 @@
-"""What a client knows of an attempt: done, refused, never sent, or unknown."""
+"""What a client knows about an attempt: done, refused, never sent, or unknown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,7 +47,7 @@ async def attempted(url: str) -> Operation:
         client.close()
 
 
-async def test_an_answer_is_read_into_what_it_shows() -> None:
+async def test_a_response_is_read_into_what_it_shows() -> None:
     text = body_of("user2", 1, Random(1))
     body = '{"data": [{"role": "user", "content": "other", "seq": 4}], "leak": "canary:user2:1;"}'
     async with answering(answer("200 OK", body)) as url:
@@ -59,7 +59,7 @@ async def test_an_answer_is_read_into_what_it_shows() -> None:
     assert text.startswith("canary:user2:1;")
 
 
-async def test_where_nobody_listens_nothing_was_sent() -> None:
+async def test_if_no_one_listens_nothing_was_sent() -> None:
     operation = await attempted(f"http://127.0.0.1:{free_port()}")
 
     assert operation.outcome is Outcome.UNSENT
@@ -70,7 +70,7 @@ async def test_where_nobody_listens_nothing_was_sent() -> None:
     [b"", answer("200 OK", '{"data": []}')[:-3], b"no HTTP at all\r\n\r\n"],
     ids=["no answer", "half an answer", "junk"],
 )
-async def test_a_connection_that_breaks_leaves_it_unknown(data: bytes) -> None:
+async def test_a_broken_connection_leaves_the_outcome_unknown(data: bytes) -> None:
     async with answering(data) as url:
         operation = await attempted(url)
 
@@ -78,7 +78,7 @@ async def test_a_connection_that_breaks_leaves_it_unknown(data: bytes) -> None:
     assert operation.status is None
 
 
-async def test_silence_leaves_it_unknown_at_the_deadline() -> None:
+async def test_silence_leaves_the_outcome_unknown_at_the_deadline() -> None:
     async with answering(b"", ends=False) as url:
         operation = await attempted(url)
 

@@ -1,4 +1,4 @@
-"""The baseline is fair: where nothing fails and nobody repeats himself, its logs are whole."""
+"""The baseline is fair: if nothing fails and nothing is repeated, its logs are complete."""
 
 from uuid import uuid4
 
@@ -11,9 +11,9 @@ from tests.faults.load import Load, Mix, run_load
 from tests.faults.rig.service import SECRET
 from tests.served import served
 
-# Between the count and the insert, reads meet a hole: no fault is needed for that.
+# Between the count and the insert, reads see a gap: no fault is needed for that.
 WHILE_COUNTED = {"I6", "I10"}
-# What it has of the load's operations; a delete against appends leaves orphans in it.
+# The operations of the load it supports; a delete during appends leaves orphans in it.
 PLAIN = Mix(turn=0, clear=0, delete=0, replay=0)
 REPEATED = Mix(turn=0, clear=0, delete=0, replay=20)
 
@@ -29,13 +29,13 @@ async def run(mongo_url: str, mix: Mix) -> list[Violation]:
     return check(history, state)
 
 
-async def test_where_nothing_fails_its_logs_are_whole_at_rest(mongo_url: str) -> None:
+async def test_if_nothing_fails_its_logs_are_complete_at_rest(mongo_url: str) -> None:
     violations = await run(mongo_url, PLAIN)
 
     assert {violation.invariant for violation in violations} <= WHILE_COUNTED
 
 
-async def test_who_repeats_an_append_makes_it_again(mongo_url: str) -> None:
+async def test_a_client_that_repeats_an_append_stores_it_again(mongo_url: str) -> None:
     violations = await run(mongo_url, REPEATED)
 
     assert {violation.invariant for violation in violations} >= {"I3"}

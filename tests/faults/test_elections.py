@@ -1,4 +1,4 @@
-"""Reads behind an election: the new primary does not know yet what the former one acknowledged."""
+"""Reads after an election: the new primary does not know yet what the old one acknowledged."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sized
@@ -30,7 +30,7 @@ from tests.databases import connected, fresh_database, name_of
 from tests.faults.rig.replica_set import ReplicaSet, replica_set
 
 KEY = "key"
-# Longer than reads take that wait for nothing, and shorter than they wait for the database.
+# Longer than a read that waits for nothing, shorter than a read waits for the database.
 UNANSWERED_S = 1.0
 
 
@@ -42,7 +42,7 @@ async def replicas(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Re
 
 @asynccontextmanager
 async def unaware_secondaries(replicas: ReplicaSet) -> AsyncIterator[None]:
-    """Keep all secondaries from learning what a majority has, until the block ends."""
+    """Keep all secondaries from learning what the majority has, until the block ends."""
     primary = await replicas.healthy()
     others = [member for member in replicas.members if member is not primary]
     for member in others:
@@ -52,14 +52,14 @@ async def unaware_secondaries(replicas: ReplicaSet) -> AsyncIterator[None]:
     finally:
         for member in others:
             await member.command("configureFailPoint", value="disableSnapshotting", mode="off")
-        # They learn it when the majority gets more.
+        # They learn it with the next majority write.
         await (await replicas.primary()).command("appendOplogNote", data={})
 
 
 async def shown_by_all_reads(
     database: Database, store: MongoSessionStore, log: Session, made: Session
 ) -> dict[str, int]:
-    """Read in each way there is; return how much of what the writer makes each of them shows."""
+    """Read in every way; return how much of the writer's work each of them shows."""
     of, page, with_two = Selection(), ListPage(limit=10), log.model_copy(update={"end": 2})
     texts = TextSearch(database[HISTORY], Reads(database))
     users = MongoUserStore(database)
@@ -90,7 +90,7 @@ async def _length(found: Awaitable[Sized]) -> int:
 
 
 async def _read(store: MongoSessionStore, session: Session) -> list[Message]:
-    """Return the first two messages, or only the first if the other is not there."""
+    """Return the first two messages, or only the first if the other is missing."""
     both = await store.read_range(session, range(1, 3))
     return both or await store.read_range(session, range(1, 2)) or []
 
@@ -116,7 +116,7 @@ async def _is_found(found: Awaitable[object]) -> bool:
 
 
 @pytest.mark.parametrize("kind", REAL_KINDS)
-async def test_reads_behind_an_election_show_all_that_the_former_primary_acknowledged(
+async def test_reads_after_an_election_show_all_that_the_former_primary_acknowledged(
     replicas: ReplicaSet, kind: str
 ) -> None:
     async with (
@@ -128,7 +128,7 @@ async def test_reads_behind_an_election_show_all_that_the_former_primary_acknowl
         store = MongoSessionStore(readers, append_deadline_s=DEADLINE_S, text_search=True)
         await store.prepare()
         profiles = MongoUserStore(database)
-        # A collection that is new would be waited for by every read.
+        # Every read would wait for a new collection.
         await profiles.get_or_create(User(id="bob"))
         log, made = await open_session(writer, "a"), new_session(key=KEY)
         before = await shown_by_all_reads(readers, store, log, made)

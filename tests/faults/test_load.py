@@ -1,4 +1,4 @@
-"""The load asks for all there is, at its own pace, and the same again from the same seed."""
+"""The load uses every operation, at its own pace, and repeats itself with the same seed."""
 
 import asyncio
 from random import Random
@@ -13,7 +13,7 @@ SEEDS = range(8)
 
 
 class Slow:
-    """Answers after ten seconds; counts who waits at the same time."""
+    """Responds after ten seconds; counts how many wait at the same time."""
 
     def __init__(self) -> None:
         self.waiting = 0
@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_history() -> None:
     assert first == second
 
 
-def test_every_operation_of_every_dialect_is_asked_for() -> None:
+def test_every_operation_of_every_dialect_is_requested() -> None:
     asked_for = {
         (operation.dialect, operation.kind, len(operation.sent) > 1)
         for seed in SEEDS
@@ -55,7 +55,7 @@ def test_every_operation_of_every_dialect_is_asked_for() -> None:
     assert asked_for == set(WIRE)
 
 
-def test_users_ask_for_sessions_of_others() -> None:
+def test_users_request_sessions_of_others() -> None:
     history, _ = simulate(1)
     owners = {op.session: op.user for op in history.of_kind(Kind.CREATE)}
 
@@ -64,7 +64,7 @@ def test_users_ask_for_sessions_of_others() -> None:
     assert {operation.kind for operation in foreign} >= {Kind.APPEND, Kind.HISTORY}
 
 
-def test_arrivals_do_not_wait_for_answers() -> None:
+def test_arrivals_do_not_wait_for_responses() -> None:
     load = Load(seed=1, rate_per_s=100, duration_s=5, max_in_flight=1000, sessions=2)
 
     assert most_waiting(load) > 300
@@ -76,7 +76,7 @@ def test_no_more_than_allowed_are_in_flight() -> None:
     assert most_waiting(load) == 7
 
 
-def test_a_dialect_that_is_left_out_is_never_spoken() -> None:
+def test_an_excluded_dialect_is_never_used() -> None:
     history = History(1)
     load = Load(seed=1, appends=50, sessions=2, dialects=frozenset({Dialect.NATIVE}))
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

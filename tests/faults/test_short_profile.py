@@ -14,14 +14,14 @@ from tests.faults.rig.replica_set import replica_set
 
 pytestmark = pytest.mark.alone
 
-# Three replica sets at a time. Two lanes begin with what mostly waits, for a member to thaw or
-# for the sweeper, while the other keeps the machine busy.
+# Three replica sets at a time. Two lanes begin with faults that mostly wait, for a member to thaw
+# or for the sweeper, while the other keeps the machine busy.
 LANES = (
     ("deletes", "service_kills"),
     ("primary_kills", "cut_replies", "fail_points"),
     ("frozen_primary", "rolling_restarts", "all_killed"),
 )
-# Its goal is a time: nothing else may keep the machine busy.
+# Its goal is a duration: nothing else may keep the machine busy.
 ALONE = ("pool_exhaustion",)
 NAMES = [name for lane in (*LANES, ALONE) for name in lane]
 TIMEOUT_S = 900
@@ -33,25 +33,25 @@ async def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]
     beside_each_other = await asyncio.gather(*lanes)
     alone = await _inject(ALONE, tmp_path_factory.mktemp("faults"))
     found = {result.fault: result for lane in (*beside_each_other, alone) for result in lane}
-    # What is left to the collector is left here, and not to the tests behind.
+    # Garbage is collected here, and not during the tests that follow.
     gc.collect()
     return found
 
 
 async def _inject(names: tuple[str, ...], folder: Path) -> list[Result]:
     seed = SystemRandom().randrange(MAX_SEED)
-    # Where no member is killed or frozen, a busy machine must not make the primary fall.
+    # If no member is killed or frozen, a busy machine must not cost the primary its role.
     election_timeout_ms = 5000 if "deletes" in names else 1000
     async with replica_set(folder, election_timeout_ms=election_timeout_ms) as replicas:
         return [await injected(FAULTS[name], seed, replicas, folder, short=True) for name in names]
 
 
-# Connections that were just being made when their member was killed or frozen.
+# Connections that were being opened when their member was killed or frozen.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.timeout(TIMEOUT_S)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_goal_holds_under(name: str, results: dict[str, Result]) -> None:
-    # What it says when it does not holds the seed: `make chaos FAULT=… SEED=…`.
+    # The failure message contains the seed: `make chaos FAULT=… SEED=…`.
     assert results[name].holds, str(results[name])
 
 

@@ -1,4 +1,4 @@
-"""Faults under load: what is done meanwhile, how far the load is, and what is proven after it."""
+"""Faults under load: what happens meanwhile, the load's progress, and what is proven after it."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ POLL_S = 0.02
 OUTAGE_WITHIN_S = 30
 MAX_SHOWN = 5
 REQUEST_DEADLINE_S = 20
-# Appends above all, so that the counts of the figures are reached in time; nothing waits for
+# Mainly appends, so that the counts of the figures are reached in time; nothing waits for
 # a sweep.
 MOSTLY_APPENDS = Mix(
     append=80, turn=2, replay=5, history=3, recent=4, get=2, list=1, walk=1, create=1, delete=0,
@@ -38,7 +38,7 @@ MAX_SEED = 10**6
 
 @dataclass
 class Scene:
-    """One fault while it happens: where, and what was recorded of it."""
+    """One fault while it happens: where, and what was recorded."""
 
     rig: Rig
     services: Sequence[Service]
@@ -50,7 +50,7 @@ class Scene:
         return self.rig.random
 
     def mark(self, text: str) -> None:
-        """Take note of a fault, which counts, and when it was."""
+        """Record a fault that counts, and its time."""
         self.at_s.append(time.monotonic())
         self.history.mark(self.at_s[-1], text)
 
@@ -69,9 +69,9 @@ def load_of(rig: Rig, size: Size, mix: Mix = MOSTLY_APPENDS) -> Load:
 async def inject_under_load(
     scene: Scene, load: Load, times: int, inject: Inject, urls: Sequence[str] | None = None
 ) -> None:
-    """Do the fault so many times, spread at random over the appends of the load.
+    """Inject the fault this many times, spread at random over the appends of the load.
 
-    One fault waits for the end of the other: where the load is faster, it ends before.
+    A fault waits for the previous one to end: if the load is faster, it ends first.
     """
     loading = asyncio.create_task(run_load(urls or scene.urls, load, scene.history))
     injecting = asyncio.create_task(_inject(scene, load, times, inject))
@@ -100,7 +100,7 @@ async def _spread(times: int, load: Load, scene: Scene) -> AsyncIterator[int]:
 
 
 class _Progress:
-    """How many appends of the load that begins now have ended."""
+    """How many appends have ended in the load that begins now."""
 
     def __init__(self, history: History) -> None:
         self._history = history
@@ -116,7 +116,7 @@ class _Progress:
 
 
 async def one_more(scene: Scene, load: Load) -> list[Operation]:
-    """Return what was recorded of another load, which says nothing that was said before."""
+    """Return the record of another load, which repeats no text sent before."""
     recorded = len(scene.history.operations)
     seed = scene.random.randrange(1, MAX_SEED)
     await run_load(scene.urls, replace(load, seed=seed), scene.history)
@@ -124,7 +124,7 @@ async def one_more(scene: Scene, load: Load) -> list[Operation]:
 
 
 async def works_again_s(scene: Scene) -> float:
-    """Return how long it takes until a few appends, one after the other, were acknowledged."""
+    """Return how long it takes until a few successive appends are acknowledged."""
     begun_s = time.monotonic()
     few = Load(seed=0, appends=FEW, sessions=1, max_in_flight=1, mix=ONLY_APPENDS)
     while not all(op.is_acknowledged for op in (await one_more(scene, few))[-FEW:]):
@@ -133,7 +133,7 @@ async def works_again_s(scene: Scene) -> float:
 
 
 async def at_rest(scene: Scene) -> FinalState:
-    """Return all that is there, once the database is whole again."""
+    """Return everything stored, once the database is whole again."""
     rig = scene.rig
     await rig.replicas.healthy()
     url = scene.services[0].url
@@ -141,7 +141,7 @@ async def at_rest(scene: Scene) -> FinalState:
 
 
 async def proven(scene: Scene) -> tuple[list[Figure], list[str]]:
-    """Check the history against all that is there; keep it when it breaks an invariant."""
+    """Check the history against everything stored; save it if it breaks an invariant."""
     rig, history = scene.rig, scene.history
     state = await at_rest(scene)
     violations = check(history, state)
@@ -176,13 +176,13 @@ def acknowledged(history: History) -> list[Operation]:
 
 
 def failed(history: History) -> list[Operation]:
-    """Return what clients got no answer to, or one that the service failed."""
+    """Return the operations without a response, or with one that says the service failed."""
     broken = (Outcome.UNKNOWN, Outcome.UNSENT)
     return [op for op in history.operations if op.outcome in broken or (op.status or 0) >= 500]
 
 
 def outages_s(scene: Scene) -> list[float]:
-    """Return how long no append was acknowledged at each fault: the longest gap, ascending."""
+    """Return how long no append was acknowledged at each fault: the longest gaps, ascending."""
     ends_s = sorted(op.completed_s for op in acknowledged(scene.history))
     return sorted(_longest_gap_s(ends_s, at_s) for at_s in scene.at_s)
 

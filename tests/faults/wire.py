@@ -1,7 +1,7 @@
-"""HTTP as a client with faults in mind wants it: whether a request left, and how it ended.
+"""HTTP for a client that expects faults: whether a request was sent, and how it ended.
 
-A load of thousands of requests a second leaves little time for each, so this is no more than
-connections that are kept alive and httptools' parser.
+A load of thousands of requests a second leaves little time for each, so this is only
+kept-alive connections and httptools' parser.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httptools
 
 CONNECT_TIMEOUT_S = 5
-# A server may close an idle connection just when a request is on its way: use no older ones.
+# A server may close an idle connection while a request is on its way: use no older ones.
 IDLE_EXPIRY_S = 1
 
 
@@ -23,11 +23,11 @@ class Answer(NamedTuple):
 
 
 class NotSent(Exception):
-    """There was no connection: the service has surely not seen the request."""
+    """There was no connection: the service has certainly not seen the request."""
 
 
 class NoAnswer(Exception):
-    """The request was sent, perhaps in part, and no whole answer came."""
+    """The request was sent, perhaps in part, and no complete response came."""
 
 
 class _Connection(asyncio.Protocol):
@@ -62,7 +62,7 @@ class _Connection(asyncio.Protocol):
     # What the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # What uvloop gives is one, too, but does not say so.
+        # uvloop's transport is one too, but does not declare it.
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
@@ -112,7 +112,7 @@ class Server:
         self._idle_expiry_s = idle_expiry_s
 
     async def ask(self, request: bytes, *, deadline_s: float) -> Answer:
-        """Return the whole answer.
+        """Return the complete response.
 
         Raises:
             NotSent: no connection could be made.

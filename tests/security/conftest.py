@@ -32,7 +32,7 @@ async def client(mongo_url: str) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture(scope="session")
 def unchanged() -> list[tuple[World, list[str]]]:
-    """Return where a world waits for the next test, with all it holds, if no test changed it."""
+    """Return where a world that no test changed waits for the next test, with its contents."""
     return []
 
 
@@ -48,5 +48,5 @@ async def world(
     if await world.kept() == held:
         unchanged.append((world, held))
     else:
-        # With the owner go its sessions, so that lists of all users stay short.
+        # Deleting the owner also deletes its sessions, so that lists of all users stay short.
         await world.owner.ask("DELETE", f"/user/{world.owner.user_id}/")

@@ -1,4 +1,4 @@
-"""How Schemathesis makes texts of the formats that only this service has."""
+"""How Schemathesis generates texts in the formats that only this service has."""
 
 import json
 

@@ -1,7 +1,7 @@
-"""Schemathesis over the service as its users run it: a process of its own, with a real MongoDB.
+"""Schemathesis against the service as users run it: a separate process, with a real MongoDB.
 
-`python -m tests.security.fuzzing` is `make fuzz`. It makes requests from `/openapi.json`, honest
-and hostile ones, and chains of them, and checks each answer against the document.
+`python -m tests.security.fuzzing` is `make fuzz`. It generates requests from `/openapi.json`, valid
+and hostile ones, and chains of them, and checks each response against the document.
 """
 
 import json
@@ -28,7 +28,7 @@ NEVER_IN_THE_WAY = "1000000"
 
 
 SINGLE = ["--phases", "examples,coverage,fuzzing"]
-# One dialect at a time: over all at once, Schemathesis begins all chains in the same one.
+# One dialect at a time: with all together, Schemathesis begins all chains in the same one.
 CHAINED = [["--phases", "stateful", "--include-tag", d.name] for d in ALL]
 
 
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 
 
 def fuzz(folder: Path, *, examples: int, seed: int) -> Outcome:
-    """Run all phases with so many examples for each operation; `folder` takes all files."""
+    """Run all phases with this many examples per operation; all files go to `folder`."""
     with run_service(
         SESSIONS_DATA_DIR=str(folder / "data"),
         SESSIONS_JWT_SECRET=SECRET,

@@ -1,6 +1,6 @@
-"""Who may do what on every row of the route table, every cell stated.
+"""Who may do what on every row of the route table, with every cell spelled out.
 
-The callers ask for what is the owner's: its session, its profile, its key.
+The callers request what the owner has: its session, its profile, its key.
 """
 
 from typing import Any, NamedTuple
@@ -11,8 +11,8 @@ WHO = ("owner", "stranger", "dashboard", "other dashboard", "admin", "nobody", "
 class Row(NamedTuple):
     """`statuses` stand in the order of WHO.
 
-    `sees` are those whose answers tell something of the owner's they did not say themselves,
-    `changes` those who leave what is the owner's different. Nobody else does either.
+    `sees` lists the callers whose responses reveal owner data that they did not send themselves,
+    `changes` those whose requests change owner data. No other caller does either.
     """
 
     statuses: tuple[int, int, int, int, int, int, int]
@@ -38,7 +38,7 @@ WRITE_404 = (200, 404, 404, 404, 200, 401, 401)
 ACCEPTED_404 = (202, 404, 404, 404, 202, 401, 401)
 NO_CONTENT_404 = (204, 404, 404, 404, 204, 401, 401)
 OWNER_404 = (200, 404, 404, 404, 404, 401, 401)
-# Each caller gets an answer, about what is its own.
+# Each caller gets a response, about its own data.
 OWN = (200, 200, 200, 200, 200, 401, 401)
 OPEN = (200, 200, 200, 200, 200, 200, 200)
 
@@ -79,7 +79,7 @@ KEYED = {
     "GET /api/v1/sessions": Row(OWN, sees="owner"),
     "DELETE /api/v1/sessions": Row(OWN, changes="owner", query="prefix={key}"),
     "GET /api/v1/sessions/{key:path}/export": Row(OWNER_404, sees="owner"),
-    # There is no session whose key ends in /export.
+    # No session has a key that ends in /export.
     "DELETE /api/v1/sessions/{key:path}/export": Row((404, 404, 404, 404, 404, 401, 401)),
     "GET /api/v1/sessions/{key:path}": Row(OWNER_404),
     "DELETE /api/v1/sessions/{key:path}": Row(OWNER_404, changes="owner"),
@@ -136,7 +136,7 @@ MATRIX = {
     **OPS,
 }
 
-# The same routes, asked for more than their rows above ask.
+# The same routes, with requests beyond those of the rows above.
 STREAMED = {"stream": True}
 VARIANTS = [
     ("HEAD /history/{session_id}", Row(READ_403)),

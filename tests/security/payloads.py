@@ -1,4 +1,4 @@
-"""What somebody sends who hopes that it becomes a part of a query."""
+"""What an attacker sends in the hope that it becomes part of a query."""
 
 from typing import Any
 

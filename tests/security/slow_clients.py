@@ -1,6 +1,7 @@
-"""Clients that send a byte of a request's head now and then, in a process of their own.
+"""Clients that send a byte of a request's headers now and then, in a separate process.
 
-Run with a port and how many: says on stdout when all are connected, and goes on until stdin ends.
+Takes a port and a number of clients; reports on stdout once all are connected, and runs until
+stdin ends.
 """
 
 import asyncio

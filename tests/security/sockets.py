@@ -1,4 +1,4 @@
-"""The running service over real sockets, asked byte by byte."""
+"""The running service over real sockets, with requests sent byte by byte."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
 
 
 async def ends(reader: asyncio.StreamReader) -> bytes:
-    """Return what still comes before the other side ends the connection, as it must in time."""
+    """Return what still arrives before the other side ends the connection, as it must in time."""
     came = bytearray()
     async with asyncio.timeout(GIVE_UP_S):
         try:

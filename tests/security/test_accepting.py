@@ -51,7 +51,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def test_few_turns_of_the_loop_accept_many_connections() -> None:
+def test_a_few_turns_of_the_loop_accept_many_connections() -> None:
     async def run(listener: socket.socket) -> None:
         acceptor = Acceptor(listener, Accepted)
         acceptor.start(CLIENTS)
@@ -66,7 +66,7 @@ def test_few_turns_of_the_loop_accept_many_connections() -> None:
     assert Accepted.count == CLIENTS
 
 
-def test_it_pauses_without_file_descriptors_and_goes_on_when_there_are_some() -> None:
+def test_it_pauses_without_file_descriptors_and_resumes_when_some_are_free() -> None:
     async def run(listener: socket.socket) -> int:
         acceptor = Acceptor(listener, Accepted)
         with no_file_descriptor_left():

@@ -1,4 +1,4 @@
-"""How the web framework may be used: nothing that is decided depends on what a Host header says."""
+"""How the web framework may be used: no decision depends on the Host header."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "service").rglob("*.py"))
-# Made from the Host header, and a middleware that is no pure ASGI.
+# Built from the Host header, and a middleware that is not pure ASGI.
 FORBIDDEN = {"url", "base_url", "url_for", "BaseHTTPMiddleware"}
 HOSTS = ["evil.example", "evil.example/get_all/x?", "evil.example@x", "[::1", "", "x:99999"]
 
@@ -28,7 +28,7 @@ def names_in(path: Path) -> set[str]:
     return of_requests | imported
 
 
-def test_nothing_reads_the_url_that_a_host_header_makes() -> None:
+def test_nothing_reads_the_url_built_from_a_host_header() -> None:
     found = {path.name: names for path in SOURCES if (names := names_in(path) & FORBIDDEN)}
 
     assert found == {}

@@ -8,7 +8,7 @@ from tests.security.fuzzing import fuzz
 
 
 @pytest.mark.timeout(900)  # Under a minute on an idle machine.
-def test_answers_to_thousands_of_made_up_requests_are_what_the_document_says(
+def test_responses_to_thousands_of_generated_requests_match_the_document(
     tmp_path: Path,
 ) -> None:
     outcome = fuzz(tmp_path, examples=1, seed=6)

@@ -1,4 +1,4 @@
-"""The headers of every answer, and who may call from pages of other origins."""
+"""The headers of every response, and which pages of other origins may call."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ MADE_BY_US = re.compile(r"[0-9a-f]{32}")
 
 
 def service(**settings: Any) -> SessionService:
-    """Return a service without a database: whoever needs it meets our mistake."""
+    """Return a service without a database: a request that needs it runs into our bug."""
     return SessionService(Settings(_env_file=None, jwt_secret=SECRET, **settings))
 
 
@@ -38,7 +38,9 @@ def assert_standard(headers: httpx2.Headers) -> None:
 @pytest.mark.no_cover
 @pytest.mark.parametrize("who", ["owner", "nobody"])
 @pytest.mark.parametrize("endpoint", [e for e in MATRIX if not e.startswith("GET /docs/")])
-async def test_every_answer_has_the_standard_headers(world: World, endpoint: str, who: str) -> None:
+async def test_every_response_has_the_standard_headers(
+    world: World, endpoint: str, who: str
+) -> None:
     answer = await world.ask(who, endpoint, MATRIX[endpoint])
 
     assert_standard(answer.headers)
@@ -48,7 +50,7 @@ async def test_every_answer_has_the_standard_headers(world: World, endpoint: str
     ("method", "path", "status"),
     [("GET", "/nothing", 404), ("PUT", "/create", 405), ("GET", f"/get/{UNKNOWN_ID}", 500)],
 )
-async def test_answers_to_no_route_and_to_our_mistakes_have_them_too(
+async def test_responses_to_unknown_routes_and_to_our_bugs_have_them_too(
     method: str, path: str, status: int
 ) -> None:
     api = Api(asking(service()), "ann")
@@ -59,7 +61,7 @@ async def test_answers_to_no_route_and_to_our_mistakes_have_them_too(
     assert_standard(answer.headers)
 
 
-async def test_an_answer_to_our_mistake_leaves_open_what_was_done() -> None:
+async def test_a_response_to_our_bug_leaves_the_outcome_open() -> None:
     api = Api(asking(service()), "ann")
 
     answer = await api.ask("GET", f"/get/{UNKNOWN_ID}")
@@ -83,7 +85,7 @@ async def test_other_request_ids_are_replaced(given: str) -> None:
     assert MADE_BY_US.fullmatch(answer.headers["x-request-id"])
 
 
-async def test_no_page_of_another_origin_is_let_in_unless_origins_are_listed() -> None:
+async def test_no_page_of_another_origin_is_allowed_unless_origins_are_listed() -> None:
     client = asking(service())
 
     preflight = await client.options("/create", headers=ASKS)
@@ -93,7 +95,7 @@ async def test_no_page_of_another_origin_is_let_in_unless_origins_are_listed() -
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-async def test_pages_of_a_listed_origin_are_let_in_without_cookies() -> None:
+async def test_pages_of_a_listed_origin_are_allowed_without_cookies() -> None:
     client = asking(service(cors_origins=(ORIGIN,)))
 
     preflight = await client.options("/create", headers=ASKS)
@@ -108,7 +110,7 @@ async def test_pages_of_a_listed_origin_are_let_in_without_cookies() -> None:
     "origin",
     ["https://evil.example", "null", f"{ORIGIN}.evil.example", "http://app.example.com", "*"],
 )
-async def test_pages_of_other_origins_are_not_let_in_beside_listed_ones(origin: str) -> None:
+async def test_pages_of_other_origins_are_not_allowed_alongside_listed_ones(origin: str) -> None:
     client = asking(service(cors_origins=(ORIGIN,)))
 
     preflight = await client.options("/create", headers=ASKS | {"Origin": origin})
@@ -119,6 +121,6 @@ async def test_pages_of_other_origins_are_not_let_in_beside_listed_ones(origin: 
 
 
 @pytest.mark.parametrize("origin", ["*", "https://*", "null", "app.example.com", f"{ORIGIN}/"])
-def test_what_is_no_origin_cannot_be_listed(origin: str) -> None:
+def test_a_value_that_is_not_an_origin_cannot_be_listed(origin: str) -> None:
     with pytest.raises(ValidationError, match="List origins like"):
         Settings.model_validate({"cors_origins": origin})

@@ -1,6 +1,6 @@
-"""No token of the hostile corpus opens any route, and none breaks one.
+"""No token of the hostile corpus opens any route, or breaks one.
 
-There is no database: an accepted token would end in an error.
+No database is running: an accepted token would end in an error.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""The cap on requests in flight: what is beyond it is told to come again, and nothing leaks."""
+"""The cap on requests in flight: any request beyond it is told to retry, and nothing leaks."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ LIMIT = 3
 
 
 class Slow:
-    """An application that answers when it is told to."""
+    """An application that responds only when allowed to."""
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
@@ -51,7 +51,7 @@ async def test_requests_beyond_the_cap_are_503_with_retry_after_in_json() -> Non
     assert [answer.status_code for answer in answers] == [200] * LIMIT
 
 
-async def test_requests_are_answered_again_when_others_have_ended() -> None:
+async def test_requests_are_served_again_when_others_have_ended() -> None:
     slow = Slow()
     slow.may_answer.set()
 
@@ -60,7 +60,7 @@ async def test_requests_are_answered_again_when_others_have_ended() -> None:
     assert statuses == [200] * LIMIT * 3
 
 
-async def test_a_busy_process_still_tells_its_health() -> None:
+async def test_a_busy_process_still_reports_its_health() -> None:
     slow = Slow()
     asked = [asyncio.create_task(slow.client.get("/a")) for _ in range(LIMIT)]
     await until(lambda: slow.waiting == LIMIT)

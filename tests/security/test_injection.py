@@ -1,6 +1,6 @@
 """Nothing a client sends becomes a key or an operator of a command; a listener is the witness.
 
-What is sent for honest values says which keys the commands may have, and where.
+The commands sent for honest values show which keys are allowed, and where.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ from tests.security.payloads import payloads
 from tests.storage.mongo_commands import SentCommands
 
 PAYLOADS = payloads()
-# Each parameter gets every eighth payload, and the next one gets the next ones: together all.
-# INJECTION_STRIDE=1 gives all to each, in some minutes.
+# Each parameter gets every eighth payload, the next one starts one later: together all of them.
+# INJECTION_STRIDE=1 gives all payloads to each, which takes some minutes.
 STRIDE = int(os.environ.get("INJECTION_STRIDE", "8"))
 # One mount of each dialect: the others have the same endpoints.
 TARGETS = list({row.endpoint: row for row in reversed(ROWS) if not row.endpoint.open}.values())
@@ -66,7 +66,7 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
     "/sessions/{session_id:uuid}/messages": {"role": "user", "content": "Hello"},
     "/sessions/{session_id:uuid}/chat": {"messages": [{"role": "user", "content": "Hello"}]},
 }
-# What stands around a payload that is put deeper into a body; what is a list there, is one here.
+# What surrounds a payload deeper in a body; where the body has a list, this has one too.
 GOOD_INNER: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Hello"}],
     "tools": TOOLS,
@@ -78,7 +78,7 @@ GOOD_QUERIES = {"/create": {"agent_id": "a"}, "/session/test/": {"workflow_id": 
 
 
 class Place(NamedTuple):
-    """A parameter of an endpoint: where somebody can put a payload."""
+    """A parameter of an endpoint, where an attacker can put a payload."""
 
     row: Row
     kind: str
@@ -102,7 +102,7 @@ def places() -> Iterator[Place]:
 
 
 def fields_of(shape: type[BaseModel], above: str = "") -> Iterator[str]:
-    """Yield the fields of a shape, and those of the shapes in it behind a dot."""
+    """Yield the fields of a shape, and those of nested shapes after a dot."""
     for name, field in shape.model_fields.items():
         path = f"{above}{field.alias or name}"
         yield path
@@ -129,7 +129,7 @@ def placed(good: dict[str, Any], path: str, payload: Any) -> dict[str, Any]:
 
 
 class Target:
-    """A service whose commands are listened to, with a session to aim at."""
+    """A service whose commands are recorded, with a session to attack."""
 
     def __init__(self, client: httpx2.AsyncClient, commands: SentCommands) -> None:
         self.owner = Api(client, f"owner-{uuid4().hex}")
@@ -146,13 +146,13 @@ class Target:
         self.known = self.said()
 
     async def renew(self) -> None:
-        """Make the session anew: what was asked for before may have deleted it."""
+        """Create the session again: earlier requests may have deleted it."""
         await self.owner.ask("DELETE", f"/user/{self.owner.user_id}/")
         await self.owner.ask("POST", "/user/", json={"external_id": self.owner.user_id})
         self.session_id = await self.owner.create(key=f"{self.key}-{uuid4().hex}")
 
     async def put(self, place: Place, payload: Any) -> int:
-        """Send a request that is right but for the payload; return the status."""
+        """Send a request that is valid except for the payload; return the status."""
         text = payload if isinstance(payload, str) else json.dumps(payload)
         path = self._filled(self._with_payload(place, text))
         query = dict(GOOD_QUERIES.get(place.row.path, {}))
@@ -160,7 +160,7 @@ class Target:
             self._filled(json.dumps(GOOD_BODIES.get(place.row.path, {})))
         )
         if place.kind == "query":
-            # The second is how some frameworks are told to make an object of it.
+            # Some frameworks turn the second form into an object.
             query |= {place.name: text, f"{place.name}[$ne]": text}
         if place.kind == "body":
             body = placed(body, place.name, payload)
@@ -176,7 +176,7 @@ class Target:
         return answer.status_code
 
     def said(self) -> set[str]:
-        """Return the paths of all keys in the commands sent since the last time."""
+        """Return the paths of all keys in the commands sent since the last call."""
         return {path for command in self.commands.take() for path in paths_of(command)}
 
     @staticmethod
@@ -200,7 +200,7 @@ class Target:
 
 
 def paths_of(command: dict[str, Any]) -> Iterator[str]:
-    """Yield where each key of a command stands, at any depth."""
+    """Yield the path of each key in a command, at any depth."""
     kind = next(iter(command))
     below: list[tuple[str, Any]] = [(kind, command)]
     while below:

@@ -1,4 +1,4 @@
-"""Every limit of a body and of what is in it, one below, at and one beyond, in every dialect."""
+"""Every limit of a body and its fields: one below, at, and one beyond, in every dialect."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -32,7 +32,7 @@ with_a_body = pytest.mark.parametrize(("endpoint", "row"), BODIES, ids=[e for e,
 
 
 class Field(NamedTuple):
-    """A field at its limit: `body` makes one of the given size, `beyond` is the answer to more."""
+    """A field at its limit: `body` makes one of the given size, `beyond` is the status for more."""
 
     endpoint: str
     body: Callable[[int], Any]
@@ -113,7 +113,7 @@ async def ask(world: World, endpoint: str, content: Any, **headers: str) -> http
 
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
-async def test_a_field_may_reach_its_limit_and_not_go_beyond(world: World, field: Field) -> None:
+async def test_a_field_may_reach_its_limit_but_not_exceed_it(world: World, field: Field) -> None:
     answers = [
         await ask(world, field.endpoint, json.dumps(field.body(field.limit + more)).encode())
         for more in (-1, 0, 1)
@@ -125,7 +125,7 @@ async def test_a_field_may_reach_its_limit_and_not_go_beyond(world: World, field
 
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "in chunks"])
 @with_a_body
-async def test_a_body_may_have_1_mib_and_no_byte_more(
+async def test_a_body_may_have_1_mib_but_not_one_byte_more(
     world: World, endpoint: str, row: Row, *, announced: bool
 ) -> None:
     body = world.filled(json.dumps(row.body)).encode()
@@ -157,7 +157,7 @@ async def test_a_compressed_body_is_415(world: World, endpoint: str, row: Row) -
 
 
 @with_a_body
-async def test_a_body_that_is_announced_too_large_is_refused_before_it_is_read(
+async def test_a_body_announced_as_too_large_is_refused_before_it_is_read(
     app_without_database: SessionService, endpoint: str, row: Row
 ) -> None:
     method, _, template = endpoint.partition(" ")
@@ -195,7 +195,7 @@ def app_without_database() -> SessionService:
     return SessionService(Settings(_env_file=None, jwt_secret=SECRET), demo=True)
 
 
-async def test_the_largest_message_that_may_be_is_stored(world: World) -> None:
+async def test_the_largest_allowed_message_is_stored(world: World) -> None:
     message = {
         "role": "assistant",
         "content": text(MAX_CONTENT_BYTES),
@@ -210,7 +210,7 @@ async def test_the_largest_message_that_may_be_is_stored(world: World) -> None:
     assert (await world.owner.history(world.session_id))[-1] == message
 
 
-async def test_the_largest_session_that_may_be_is_stored(world: World) -> None:
+async def test_the_largest_allowed_session_is_stored(world: World) -> None:
     function = {"name": "f", "description": "d" * (MAX_TOOLS_BYTES - 100)}
     settings = {
         "situation": text(MAX_SITUATION_BYTES),

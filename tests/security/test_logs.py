@@ -1,4 +1,4 @@
-"""Log records become JSON lines of listed fields, of errors the kind and the place only."""
+"""Log records become JSON lines of listed fields; of errors, only the kind and the place."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ def written(logger: str, text: str, *args: object, **options: Any) -> dict[str, 
     return fields
 
 
-def test_of_an_exception_only_the_kind_and_the_place_are_logged() -> None:
+def test_only_the_kind_and_the_place_of_an_exception_are_logged() -> None:
     try:
         int(CANARY)
     except ValueError:
@@ -29,13 +29,13 @@ def test_of_an_exception_only_the_kind_and_the_place_are_logged() -> None:
     assert CANARY not in json.dumps(fields)
 
 
-def test_of_what_libraries_say_the_values_are_left_out() -> None:
+def test_values_in_log_messages_of_libraries_are_left_out() -> None:
     fields = written("pymongo", "command %s failed", CANARY)
 
     assert fields["event"] == "command %s failed"
 
 
-def test_fields_that_are_not_listed_are_left_out() -> None:
+def test_unlisted_fields_are_left_out() -> None:
     fields = written("service.x", "done", extra={"content": CANARY, "status": 200})
 
     assert fields["status"] == 200

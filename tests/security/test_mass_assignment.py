@@ -1,4 +1,4 @@
-"""What only the service sets, nobody sets by naming it in a body."""
+"""No client can set a field that only the service sets by naming it in a body."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.security.world import World
 
 PLANTED = ("planted-9e107d9d", "987654321", "1987-06-05")
 TEXT, NUMBER, TIME = "planted-9e107d9d", 987654321, "1987-06-05T04:03:02Z"
-# Fields of answers, of stored documents and of other systems.
+# Fields of responses, of stored documents and of other systems.
 FIELDS: dict[str, Any] = {
     **dict.fromkeys(("_id", "id", "session_id", "owner", "user_id", "developer_id"), TEXT),
     **dict.fromkeys(("agent_id", "key", "title", "preview", "summary", "client_key"), TEXT),
@@ -26,7 +26,7 @@ BODIES = [(name, row, BY_NAME[name].endpoint.body) for name, row in MATRIX.items
 @pytest.mark.parametrize(
     ("endpoint", "row", "shape"), BODIES, ids=[endpoint for endpoint, _, _ in BODIES]
 )
-async def test_fields_a_body_does_not_have_change_nothing(
+async def test_fields_that_are_not_part_of_a_body_change_nothing(
     world: World, endpoint: str, row: Any, shape: Any
 ) -> None:
     taken = {field.alias or name for name, field in shape.model_fields.items()}
@@ -40,7 +40,7 @@ async def test_fields_a_body_does_not_have_change_nothing(
     assert [planted for planted in PLANTED if planted in answer.text + kept] == []
 
 
-def test_what_comes_in_has_shapes_of_its_own() -> None:
+def test_request_bodies_have_shapes_of_their_own() -> None:
     shapes = {shape for row in ROWS for shape in row.endpoint.models}
 
     assert len(shapes) > len(BODIES) / 2

@@ -1,4 +1,4 @@
-"""Every route, asked by everybody: statuses, who sees what is the owner's, who changes it."""
+"""Every route, called by every caller: statuses, who sees the owner's data, who changes it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.security.matrix import ASKED, MATRIX, WHO, Row
 from tests.security.world import World
 
 
-def test_the_matrix_has_a_row_for_every_route_and_no_other() -> None:
+def test_the_matrix_has_a_row_for_every_route_and_no_others() -> None:
     assert sorted(MATRIX) == sorted(BY_NAME)
 
 

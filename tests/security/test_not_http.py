@@ -1,4 +1,4 @@
-"""What is not HTTP, or none that makes sense here, gets an answer in JSON and costs little."""
+"""Bytes that are not HTTP, or make no sense here, get a response in JSON and cost little."""
 
 from collections.abc import Iterator
 
@@ -41,7 +41,7 @@ JUNK = {
     "a length without bound": POST + b"Content-Length: 99999999999999999999" + END,
     "another coding than chunked": POST + b"Transfer-Encoding: xchunked" + END,
 }
-# What the parser keeps to itself until it is complete.
+# What the parser does not report until it is complete.
 ENDLESS = {
     "the size of a chunk": b"1;" + b"x" * 2**22,
     "the value of a trailer": b"0\r\nX: " + b"x" * 2**22,
@@ -58,7 +58,9 @@ def port(mongo_url: str) -> Iterator[int]:
 
 @pytest.mark.parametrize("before", [b"", REQUEST + b"\r\n"], ids=["at first", "later"])
 @pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK)
-async def test_what_is_not_http_is_400_in_json(port: int, junk: bytes, before: bytes) -> None:
+async def test_bytes_that_are_not_http_are_400_in_json(
+    port: int, junk: bytes, before: bytes
+) -> None:
     async with connected(port) as (reader, writer):
         if before:
             await send(writer, before)
@@ -78,7 +80,7 @@ async def test_what_is_not_http_is_400_in_json(port: int, junk: bytes, before: b
 
 
 @pytest.mark.parametrize("endless", ENDLESS.values(), ids=ENDLESS)
-async def test_what_has_no_end_within_a_body_ends_the_connection(port: int, endless: bytes) -> None:
+async def test_endless_data_within_a_body_ends_the_connection(port: int, endless: bytes) -> None:
     async with connected(port) as (reader, writer):
         writer.write(CHUNKED + endless)
 
@@ -91,19 +93,19 @@ async def test_http_1_0_needs_no_host(port: int) -> None:
     assert (await answer_to(port, b"GET /health HTTP/1.0" + END)).status == 200
 
 
-async def test_junk_behind_a_request_does_not_take_the_place_of_its_answer(port: int) -> None:
+async def test_junk_after_a_request_does_not_replace_its_response(port: int) -> None:
     async with connected(port) as (reader, writer):
         await send(writer, REQUEST + b"\r\njunk" + END)
 
         assert await is_closed(reader)
 
 
-async def test_more_requests_at_once_than_one_connection_may_ask_end_it(port: int) -> None:
+async def test_too_many_pipelined_requests_end_the_connection(port: int) -> None:
     async with connected(port) as (reader, writer):
         await send(writer, (REQUEST + b"\r\n") * (MAX_PIPELINED + 2))
 
         assert await is_closed(reader)
 
 
-async def test_the_service_goes_on_after_all_of_it(port: int) -> None:
+async def test_the_service_keeps_running_after_all_of_it(port: int) -> None:
     assert (await answer_to(port, REQUEST + b"\r\n")).status == 200

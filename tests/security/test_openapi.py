@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, complete, and says what is answered."""
+"""The OpenAPI document is valid and complete, and describes the actual responses."""
 
 import re
 from functools import cache
@@ -44,7 +44,7 @@ def required_headers(described: dict[str, Any]) -> list[str]:
     ]
 
 
-async def test_the_document_that_is_served_is_valid_openapi(client: httpx2.AsyncClient) -> None:
+async def test_the_served_document_is_valid_openapi(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/openapi.json")
 
     assert answer.json() == document()
@@ -56,7 +56,7 @@ def test_every_endpoint_is_described_and_nothing_else() -> None:
     assert len(operations) == len([row for row in ROWS if row.endpoint.listed])
 
 
-def test_open_routes_and_no_others_are_described_as_open() -> None:
+def test_only_open_routes_are_described_as_open() -> None:
     described_open = {e for e in LISTED if operation_of(e).get("security") == []}
 
     assert described_open == {e for e in LISTED if MATRIX[e].statuses[WHO.index("nobody")] != 401}
@@ -65,9 +65,7 @@ def test_open_routes_and_no_others_are_described_as_open() -> None:
 @pytest.mark.no_cover
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("endpoint", LISTED)
-async def test_what_is_answered_is_what_the_document_says(
-    world: World, endpoint: str, who: str
-) -> None:
+async def test_responses_match_the_document(world: World, endpoint: str, who: str) -> None:
     answer = await world.ask(who, endpoint, MATRIX[endpoint])
 
     described = operation_of(endpoint)["responses"][str(answer.status_code)]
@@ -83,7 +81,7 @@ BODIES = {e: o["requestBody"] for e in LISTED if "requestBody" in (o := operatio
 
 
 @pytest.mark.parametrize("endpoint", BODIES)
-async def test_the_examples_of_a_body_are_accepted_as_one(world: World, endpoint: str) -> None:
+async def test_the_examples_of_a_body_are_accepted(world: World, endpoint: str) -> None:
     reference = BODIES[endpoint]["content"]["application/json"]["schema"]["$ref"]
     schema = document()["components"]["schemas"][reference.rpartition("/")[2]]
 
@@ -98,7 +96,9 @@ async def test_the_examples_of_a_body_are_accepted_as_one(world: World, endpoint
 
 
 @pytest.mark.parametrize("dialect", ["native", "pyspur", "keyed", "julep"])
-def test_429_is_told_of_what_needs_a_token_in_dialects_with_a_limit(dialect: str) -> None:
+def test_429_is_documented_for_routes_that_need_a_token_in_dialects_with_a_limit(
+    dialect: str,
+) -> None:
     paths = made_document(DIALECTS, limited={dialect})["paths"]
 
     operations = [o for by_method in paths.values() for o in by_method.values()]
@@ -109,7 +109,7 @@ def test_429_is_told_of_what_needs_a_token_in_dialects_with_a_limit(dialect: str
 
 
 @pytest.mark.parametrize("endpoint", LISTED)
-def test_the_parameters_of_a_path_are_described(endpoint: str) -> None:
+def test_path_parameters_are_described(endpoint: str) -> None:
     described = operation_of(endpoint)["parameters"]
 
     names = {p["name"] for p in described if p["in"] == "path" and p["required"]}

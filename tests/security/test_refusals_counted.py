@@ -1,4 +1,4 @@
-"""What is refused before it is a request has no route, and is counted all the same."""
+"""Connections refused before they carry a request have no route, but are still counted."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ async def refused(url: str, status: int) -> float:
     return float(found[1]) if found else 0
 
 
-async def test_what_is_not_http_is_counted_by_its_status(url: str) -> None:
+async def test_bytes_that_are_not_http_are_counted_by_their_status(url: str) -> None:
     before = await refused(url, 400)
 
     await answer_to(int(url.rpartition(":")[2]), b"junk\r\n\r\n")

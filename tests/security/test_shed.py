@@ -1,4 +1,4 @@
-"""A busy process refuses requests before they cost anything, and keeps their connections."""
+"""A busy process refuses requests before they cost anything, and keeps their connections open."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -37,7 +37,7 @@ def port(mongo_url: str) -> Iterator[int]:
 
 @pytest.fixture
 async def busy(port: int) -> AsyncIterator[Connection]:
-    """The connection of a request that is under way, for want of its body."""
+    """The connection of a request in progress, which still lacks its body."""
     await _until_answered(port, 200)
     async with connected(port) as (reader, writer):
         await send(writer, POST)
@@ -51,7 +51,7 @@ async def _until_answered(port: int, status: int) -> None:
             pass
 
 
-async def test_a_connection_goes_on_after_a_refusal(port: int, busy: Connection) -> None:
+async def test_a_connection_stays_usable_after_a_refusal(port: int, busy: Connection) -> None:
     async with connected(port) as (reader, writer):
         refused = []
         for _ in range(3):
@@ -67,7 +67,7 @@ async def test_a_connection_goes_on_after_a_refusal(port: int, busy: Connection)
 
 
 @pytest.mark.usefixtures("busy")
-async def test_it_says_that_nothing_was_done_and_when_to_come_again(port: int) -> None:
+async def test_it_says_that_nothing_was_done_and_when_to_retry(port: int) -> None:
     refused = await answer_to(port, GET + b"X-Request-Id: mine\r\n" + END)
 
     assert refused.status == 503
@@ -77,12 +77,12 @@ async def test_it_says_that_nothing_was_done_and_when_to_come_again(port: int) -
     assert refused.headers["x-request-id"] == "mine"
     assert refused.headers["cache-control"] == "no-store"
     assert "connection" not in refused.headers
-    # The application's answers have one: no application has seen this request.
+    # The application's responses have one: the application has not seen this request.
     assert "date" not in refused.headers
 
 
 @pytest.mark.usefixtures("busy")
-async def test_who_wants_the_connection_closed_gets_it_closed(port: int) -> None:
+async def test_a_client_that_wants_the_connection_closed_gets_it_closed(port: int) -> None:
     async with connected(port) as (reader, writer):
         await send(writer, GET + b"Connection: close\r\n" + END)
         refused = await read_answer(reader)
@@ -96,7 +96,9 @@ async def test_who_wants_the_connection_closed_gets_it_closed(port: int) -> None
 @pytest.mark.parametrize(
     "line", [b"Origin: http://elsewhere\r\n", b"Expect: 100-continue\r\nContent-Length: 5\r\n"]
 )
-async def test_whom_the_application_refuses_is_refused_alike(port: int, line: bytes) -> None:
+async def test_requests_the_application_refuses_get_the_same_refusal(
+    port: int, line: bytes
+) -> None:
     refused = await answer_to(port, GET + line + END)
 
     assert refused.status == 503
@@ -105,7 +107,7 @@ async def test_whom_the_application_refuses_is_refused_alike(port: int, line: by
 
 
 @pytest.mark.usefixtures("busy")
-async def test_a_refused_head_has_no_body(port: int) -> None:
+async def test_a_refused_head_request_gets_no_body(port: int) -> None:
     async with connected(port) as (reader, writer):
         await send(writer, GET.replace(b"GET", b"HEAD", 1) + b"Connection: close\r\n" + END)
         received = await reader.read()
@@ -115,7 +117,7 @@ async def test_a_refused_head_has_no_body(port: int) -> None:
 
 
 @pytest.mark.usefixtures("busy")
-async def test_requests_sent_one_behind_the_other_are_answered_in_their_order(port: int) -> None:
+async def test_pipelined_requests_are_answered_in_order(port: int) -> None:
     async with connected(port) as (reader, writer):
         health = b"GET /health HTTP/1.1\r\nHost: service\r\n\r\n"
         await send(writer, health + GET + END + health)
@@ -125,7 +127,7 @@ async def test_requests_sent_one_behind_the_other_are_answered_in_their_order(po
 
 
 @pytest.mark.usefixtures("busy")
-async def test_junk_behind_the_head_of_a_refused_request_is_told_to_be_junk(port: int) -> None:
+async def test_junk_after_the_headers_of_a_refused_request_is_400(port: int) -> None:
     async with connected(port) as (reader, writer):
         await send(writer, GET + b"Transfer-Encoding: chunked\r\n" + END + b"no length\r\n")
         answer = await read_answer(reader)
@@ -135,14 +137,14 @@ async def test_junk_behind_the_head_of_a_refused_request_is_told_to_be_junk(port
 
 
 @pytest.mark.usefixtures("busy")
-async def test_who_offers_another_protocol_is_refused_in_this_one(port: int) -> None:
+async def test_a_client_that_offers_another_protocol_is_refused_in_http_1_1(port: int) -> None:
     offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n"
 
     assert (await answer_to(port, GET + offer + END)).status == 503
 
 
 @pytest.mark.usefixtures("busy")
-async def test_a_process_tells_its_health_and_counts_whom_it_refuses(port: int) -> None:
+async def test_a_process_reports_its_health_and_counts_refused_requests(port: int) -> None:
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         labels = 'dialect="none",method="GET",route="none",status="503"'
         await client.get("/get_all/ann")

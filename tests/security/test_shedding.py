@@ -1,4 +1,4 @@
-"""A request is refused from its bytes only where nobody can take its end to be elsewhere."""
+"""A request is refused from its bytes only if no parser could see its end elsewhere."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ def shedding() -> Shedding:
 
 
 class Seen:
-    """What the parser of uvicorn takes from bytes."""
+    """What uvicorn's parser reads from bytes."""
 
     def __init__(self, data: bytes) -> None:
         self.has_begun = False
@@ -108,7 +108,7 @@ def test_the_application_gets_the_others(shedding: Shedding, request_: bytes) ->
     assert shedding.refusal_of(request_) is None
 
 
-def test_chats_are_let_in_while_only_quick_requests_are_too_many() -> None:
+def test_chats_are_let_in_if_only_quick_requests_are_too_many() -> None:
     in_flight = InFlight(10_000)
     shedding = Shedding(in_flight, Readiness(), ROUTER)
     chat = b"POST /chat/1 HTTP/1.1\r\n" + HOST + LENGTH + END + BODY
@@ -121,7 +121,7 @@ def test_chats_are_let_in_while_only_quick_requests_are_too_many() -> None:
     assert shedding.refusal_of(GET + HOST + END) is not None
 
 
-def test_a_draining_process_leaves_all_to_the_application() -> None:
+def test_a_draining_process_leaves_all_requests_to_the_application() -> None:
     readiness = Readiness()
     shedding = Shedding(InFlight(0), readiness, ROUTER)
     assert shedding.is_on
@@ -143,7 +143,7 @@ LINES = st.sampled_from(
 
 @given(st.sampled_from([GET, POST]), st.lists(LINES, max_size=8), st.sampled_from([END, b""]))
 @example(POST, [HOST, LENGTH, END, BODY], b"")
-def test_what_is_refused_is_one_request_to_the_parser_too(
+def test_refused_bytes_are_exactly_one_request_to_the_parser_too(
     shedding: Shedding, start: bytes, lines: list[bytes], end: bytes
 ) -> None:
     data = start + b"".join(lines) + end
@@ -156,7 +156,7 @@ def test_what_is_refused_is_one_request_to_the_parser_too(
     assert data.endswith(END + END + seen.body)
 
 
-async def test_who_takes_no_answers_gets_no_more_of_them_from_the_connection(
+async def test_a_client_that_reads_no_responses_gets_no_more_refusals(
     shedding: Shedding,
 ) -> None:
     async with refusing(shedding) as (connection, reader, writer):
@@ -190,7 +190,7 @@ async def test_a_connection_is_idle_from_its_last_refusal(shedding: Shedding) ->
 async def refusing(
     shedding: Shedding, keep_alive_s: int = 5
 ) -> AsyncIterator[tuple[LimitedProtocol, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Yield a connection that is asked to refuse all, and what its client reads and writes."""
+    """Yield a connection that refuses everything, and its client's reader and writer."""
     config = uvicorn.Config(_app, lifespan="off", log_config=None, timeout_keep_alive=keep_alive_s)
     config.load()
     made = limited_protocol(ReceiveLimits(1000, 10, 10, 10, 10, 10), shedding, ROUTER)

@@ -1,4 +1,4 @@
-"""A thousand slow clients beside a healthy one: what they cost it, and how they end."""
+"""A thousand slow clients alongside a healthy one: what they cost it, and how they end."""
 
 import asyncio
 import subprocess
@@ -73,7 +73,7 @@ async def p99_ms(connection: Connection) -> float:
     return sorted(times_ms)[REQUESTS * 99 // 100]
 
 
-async def test_beside_a_thousand_slow_sockets_requests_take_at_most_twice_as_long(
+async def test_with_a_thousand_slow_sockets_requests_take_at_most_twice_as_long(
     port: int,
 ) -> None:
     alone: list[float] = []
@@ -91,7 +91,7 @@ async def test_beside_a_thousand_slow_sockets_requests_take_at_most_twice_as_lon
 
 
 def holds(alone: list[float], beside: list[float]) -> bool:
-    # The best round of each: other load on the machine only ever adds.
+    # The best round of each: other load on the machine can only add time.
     return min(beside) <= MOST_TIMES_SLOWER * min(alone)
 
 
@@ -112,7 +112,7 @@ async def test_a_thousand_slow_sockets_are_closed_in_time(impatient: int) -> Non
     assert {answer.status for answer in answers} == {408}
 
 
-async def test_a_client_that_takes_nothing_of_its_answers_is_cut_off(impatient: int) -> None:
+async def test_a_client_that_reads_nothing_of_its_responses_is_cut_off(impatient: int) -> None:
     async with connected(impatient) as (reader, writer):
         await send(writer, DOCUMENT * DOCUMENTS)
         await asyncio.sleep(PAUSE_S)
@@ -122,7 +122,7 @@ async def test_a_client_that_takes_nothing_of_its_answers_is_cut_off(impatient: 
         assert came.count(b"HTTP/1.1 200 OK") < DOCUMENTS
 
 
-async def test_a_client_that_takes_its_answers_slowly_gets_them_all(impatient: int) -> None:
+async def test_a_client_that_reads_its_responses_slowly_gets_them_all(impatient: int) -> None:
     async with connected(impatient) as (reader, writer):
         await send(writer, DOCUMENT * DOCUMENTS)
 

@@ -1,4 +1,4 @@
-"""The running service against clients that send too much, or too slowly, over real sockets."""
+"""The running service and clients that send too much, or too slowly, over real sockets."""
 
 import asyncio
 from collections.abc import Iterator
@@ -47,19 +47,19 @@ def head_of(size_bytes: int) -> bytes:
 
 
 def head_with(lines: int) -> bytes:
-    """Return a request with so many header lines."""
+    """Return a request with this many header lines."""
     return REQUEST + b"".join(b"X-%d: y\r\n" % number for number in range(1, lines)) + b"\r\n"
 
 
 @pytest.mark.parametrize(("beyond", "status"), [(-1, 200), (0, 200), (1, 431)])
-async def test_a_head_may_have_64_kib(port: int, beyond: int, status: int) -> None:
+async def test_headers_may_have_64_kib(port: int, beyond: int, status: int) -> None:
     answer = await answer_to(port, head_of(MAX_HEADER_BYTES + beyond))
 
     assert answer.status == status
 
 
 @pytest.mark.parametrize(("beyond", "status"), [(-1, 200), (0, 200), (1, 431)])
-async def test_a_head_may_have_100_lines(port: int, beyond: int, status: int) -> None:
+async def test_headers_may_have_100_lines(port: int, beyond: int, status: int) -> None:
     answer = await answer_to(port, head_with(MAX_HEADER_LINES + beyond))
 
     assert answer.status == status
@@ -70,7 +70,7 @@ async def test_a_head_may_have_100_lines(port: int, beyond: int, status: int) ->
     [b"X-Big: " + b"x" * 2**22, b"x" * 2**22, b"X: y\r\n" * 200_000],
     ids=["value", "name", "lines"],
 )
-async def test_a_head_without_end_is_refused_before_it_is_all_there(
+async def test_endless_headers_are_refused_before_they_are_complete(
     port: int, endless: bytes
 ) -> None:
     async with connected(port) as (reader, writer):
@@ -80,7 +80,7 @@ async def test_a_head_without_end_is_refused_before_it_is_all_there(
 
 
 async def is_refused(reader: asyncio.StreamReader) -> bool:
-    """Say whether the answer is 431, or none because the rest of the head was on its way."""
+    """Say whether the response is 431, or missing because more headers were still arriving."""
     try:
         return (await read_answer(reader)).status == 431
     except (ConnectionResetError, asyncio.IncompleteReadError):
@@ -102,7 +102,7 @@ async def test_refusals_are_json_and_end_the_connection(port: int) -> None:
         assert await is_closed(reader)
 
 
-async def test_a_head_that_drips_is_408_when_its_time_is_up(port: int) -> None:
+async def test_dripping_headers_are_408_when_their_time_is_up(port: int) -> None:
     async with connected(port) as (reader, writer):
         dripping = asyncio.create_task(drip(writer, REQUEST))
 
@@ -133,12 +133,12 @@ async def test_a_connection_kept_busy_with_empty_lines_is_closed(port: int, befo
         await dripping
 
 
-async def test_a_silent_connection_is_closed_without_an_answer(port: int) -> None:
+async def test_a_silent_connection_is_closed_without_a_response(port: int) -> None:
     async with connected(port) as (reader, _):
         assert await is_closed(reader)
 
 
-async def test_a_body_that_does_not_come_is_408_when_its_time_is_up(port: int) -> None:
+async def test_a_body_that_does_not_arrive_is_408_when_its_time_is_up(port: int) -> None:
     async with connected(port) as (reader, writer):
         await send(writer, AUTHORIZED_POST + b'{"user_id": ')
 
@@ -146,7 +146,7 @@ async def test_a_body_that_does_not_come_is_408_when_its_time_is_up(port: int) -
         assert await is_closed(reader)
 
 
-async def test_a_body_nobody_waits_for_ends_the_connection_and_gets_one_answer(port: int) -> None:
+async def test_a_body_no_one_waits_for_ends_the_connection_with_one_response(port: int) -> None:
     async with connected(port) as (reader, writer):
         await send(writer, POST)
 
@@ -164,7 +164,7 @@ async def test_requests_on_one_connection_have_deadlines_of_their_own(port: int)
             assert (await read_answer(reader)).status == 200
 
 
-async def test_requests_sent_at_once_on_one_connection_are_all_answered(port: int) -> None:
+async def test_requests_sent_together_on_one_connection_are_all_answered(port: int) -> None:
     async with connected(port) as (reader, writer):
         await send(writer, (REQUEST + b"\r\n") * 20)
 

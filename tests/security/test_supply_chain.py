@@ -1,4 +1,4 @@
-"""What is installed is what is locked, by hash; what runs at every start of Python is known."""
+"""Only locked packages are installed, by hash; all code that runs at Python's start is known."""
 
 import json
 import re
@@ -11,17 +11,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "locks").glob("*.txt"))
 REQUIREMENT = re.compile(r"[a-z0-9-]+(\[[a-z,]+\])?==\S+( ; .+)?( --hash=sha256:[0-9a-f]{64})+")
-# Python runs lines of these that begin with `import`, at every start: each is here by its content.
+# At every start Python runs their lines that begin with `import`: listed by hash of content.
 EXECUTABLE = {
-    # setuptools, which came with venv before Python 3.12: its own distutils in place of Python's.
+    # setuptools, part of venv before Python 3.12: replaces Python's distutils by its own.
     "2638ce9e2500e572a5e0de7faed6661eb569d1b696fcba07b0dd223da5f5d224",
-    # coverage: measures child processes where COVERAGE_PROCESS_START asks for it.
+    # coverage: measures child processes if COVERAGE_PROCESS_START is set.
     "ef2ed06d19867ec669c09a804060666a9cd5e383af0a9d11aa2de79b77d448e8",
 }
 
 
 def unexpected(site_packages: Path) -> list[str]:
-    """Return the `.pth` files that run code we do not know, or name folders that are not ours."""
+    """Return the `.pth` files that run unknown code, or name folders that are not ours."""
     return [
         file.name
         for file in sorted(site_packages.glob("*.pth"))
@@ -31,12 +31,12 @@ def unexpected(site_packages: Path) -> list[str]:
 
 
 def requirements(lock: Path) -> list[str]:
-    """Return a lock's requirements, each with its hashes in one line."""
+    """Return a lock's requirements, each on one line with its hashes."""
     lines = lock.read_text().replace("\\\n", "").splitlines()
     return [" ".join(line.split()) for line in lines if line and not line.lstrip().startswith("#")]
 
 
-def test_no_environment_of_the_tests_has_an_unexpected_pth_file() -> None:
+def test_no_test_environment_has_an_unexpected_pth_file() -> None:
     environments = [*ROOT.glob(".venv*/lib/python3*/site-packages")]
     environments += ROOT.glob(".venv*/*/lib/python3*/site-packages")
 
@@ -81,7 +81,7 @@ def test_nothing_is_installed_from_a_lock_without_its_hashes(file: str) -> None:
     assert [line for line in installs if "--require-hashes" not in line] == []
 
 
-def test_the_page_at_docs_is_made_of_the_files_that_were_fetched() -> None:
+def test_the_page_at_docs_consists_of_the_fetched_files() -> None:
     folder = ROOT / "service" / "api" / "openapi" / "swagger_ui"
     lines = (folder / "SHA256SUMS").read_text().splitlines()
 

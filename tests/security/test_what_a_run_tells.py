@@ -1,7 +1,7 @@
-"""What a run of the service writes and shows to everybody: no conversations, tokens or secrets.
+"""What a run of the service logs and shows to everyone: no conversations, tokens or secrets.
 
-Canaries stand wherever a client, a model or an operator can put one, and all goes wrong that can:
-the database is away, or refuses documents with an error that quotes them; the model fails.
+Canaries are wherever a client, a model or an operator can put one, and everything goes wrong:
+the database is unreachable, or refuses documents with an error that quotes them; the model fails.
 """
 
 import json
@@ -74,7 +74,7 @@ def settings(tmp_path: Path, model: ScriptedModel) -> dict[str, str]:
 
 
 async def ask_everything(url: str, session_id: str) -> str:
-    """Put the canary wherever a client can; return the token and what everybody may see."""
+    """Put the canary wherever a client can; return the token and what everyone may see."""
     async with httpx2.AsyncClient(base_url=url, timeout=20) as client:
         api = Api(client, USER_ID)
         await api.ask("POST", f"/create?agent_id={CANARY}&title={CANARY}&key={CANARY}")
@@ -104,7 +104,7 @@ async def send_garbage(port: int) -> None:
 
 
 def logged_by(service: RunningService) -> list[dict[str, Any]]:
-    """Stop the service and return what it wrote, but the lines that welcome its user."""
+    """Stop the service and return its output, without the lines that welcome its user."""
     service.process.send_signal(signal.SIGTERM)
     assert service.process.stdout is not None
     lines = service.process.stdout.read().splitlines()
@@ -124,7 +124,7 @@ def events(records: list[dict[str, Any]]) -> str:
     return "\n".join(record["event"] for record in records)
 
 
-async def test_a_run_whose_model_fails_tells_neither_contents_nor_secrets(
+async def test_a_run_whose_model_fails_reveals_neither_contents_nor_secrets(
     mongo_url: str, model: ScriptedModel, settings: dict[str, str]
 ) -> None:
     with run_service(SESSIONS_MONGO_URL=mongo_url, **settings) as service:
@@ -140,7 +140,7 @@ async def test_a_run_whose_model_fails_tells_neither_contents_nor_secrets(
     assert_tells_nothing(records, open_answers)
 
 
-async def test_a_run_whose_database_refuses_documents_tells_neither_contents_nor_secrets(
+async def test_a_run_whose_database_refuses_documents_reveals_neither_contents_nor_secrets(
     mongo_url: str, settings: dict[str, str]
 ) -> None:
     with run_service(SESSIONS_MONGO_URL=mongo_url, **settings) as service:
@@ -153,7 +153,7 @@ async def test_a_run_whose_database_refuses_documents_tells_neither_contents_nor
     assert_tells_nothing(records, open_answers)
 
 
-async def test_a_run_without_its_database_tells_neither_contents_nor_secrets(
+async def test_a_run_without_its_database_reveals_neither_contents_nor_secrets(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "mongo_url").write_text(NO_DATABASE)

@@ -1,4 +1,4 @@
-"""An owner with a session and a profile full of canaries, and all the others who ask for them."""
+"""An owner with a session and a profile full of canaries, and all others that request them."""
 
 import json
 import time
@@ -22,7 +22,7 @@ MESSAGES: list[dict[str, Any]] = [
     {"role": "user", "content": [{"type": "text", "text": CANARY}], "metadata": {"a": CANARY}},
     {"role": "assistant", "content": None, "tool_calls": [CALL]},
     {"role": "tool", "content": CANARY, "tool_call_id": "c1", "name": CANARY},
-    # The demo's model repeats it, and in the second line suggestions are found.
+    # The demo's model repeats it, and suggestions are found in the second line.
     {"role": "user", "content": f"Hello\nuser: {CANARY}"},
 ]
 
@@ -62,13 +62,13 @@ class World:
         return template
 
     def told(self, endpoint: str, row: Row, answer: str) -> set[str]:
-        """Return what the answer tells of the owner's that the request did not say itself."""
+        """Return the owner's data that the response reveals and the request did not contain."""
         said = self.filled(f"{endpoint} {row.query} {json.dumps(row.body)}")
         secrets = {CANARY, self.key, self.session_id}
         return {secret for secret in secrets if secret in answer and secret not in said}
 
     async def kept(self) -> list[str]:
-        """Return all that is the owner's, as the owner sees it."""
+        """Return all of the owner's data, as the owner sees it."""
         paths = ("/get_all/{owner}", "/history/{session_id}", "/user/{owner}/", "/api/v1/sessions")
         return [(await self.owner.get(self.filled(path))).text for path in paths]
 
@@ -96,7 +96,7 @@ class World:
 
 
 async def new_world(client: httpx2.AsyncClient) -> World:
-    # The ids of owners come first in lists of all users.
+    # Owner ids sort first in lists of all users.
     owner = Api(client, f"a-{uuid4().hex}")
     world = World(client, owner, agent=f"agent-{uuid4().hex}", key=f"key-{uuid4().hex}")
     world.session_id = await owner.create(world.agent, key=world.key, title=CANARY)

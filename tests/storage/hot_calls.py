@@ -1,4 +1,4 @@
-"""What the store sends for each call that users wait for, as a table of docs/scaling.md."""
+"""The commands the store sends for each call users wait for, as a table of docs/scaling.md."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -23,7 +23,7 @@ Calls = dict[str, Callable[[], Awaitable[object]]]
 
 
 def calls(store: MongoSessionStore, users: MongoUserStore, one: Session, two: Session) -> Calls:
-    """Return every call that requests make, and what goes on beside them."""
+    """Return every call that requests make, and the work in the background."""
     return {
         "create a session": lambda: store.create(new_session(key="new")),
         "append": lambda: store.append(ALICE, one.id, messages("ab")),
@@ -71,7 +71,7 @@ def table(rows: list[tuple[str, ...]]) -> str:
 
 
 def _branches(command: Command) -> list[dict[str, Any]]:
-    """Return the filters, or the documents that are inserted: what names a shard."""
+    """Return the filters or the inserted documents: these determine the shard."""
     if "documents" in command:
         return [_flat(document) for document in command["documents"]]
     return [branch for f in filters_of(command) for branch in f.get("$or", [f])]
@@ -97,7 +97,7 @@ def _shards(command: Command, collection: str) -> str:
 
 
 def _values(named: Any) -> list[Any]:
-    """Return the values a filter names; a range names none."""
+    """Return the values in a filter; a range has none."""
     if isinstance(named, dict):
         return list(named.get("$in", []))
     return [] if named is None else [named]

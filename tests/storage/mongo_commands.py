@@ -1,4 +1,4 @@
-"""The commands a driver sends, and how MongoDB carries them out."""
+"""The commands a driver sends, and how MongoDB executes them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ OF_THE_STORE = ("find", "aggregate", "update", "insert", "delete", "findAndModif
 
 
 class SentCommands(CommandListener):
-    """Keeps what the store asks for, in the order it is sent."""
+    """Keeps the commands of the store, in the order they are sent."""
 
     def __init__(self) -> None:
         self._commands: list[Command] = []
@@ -34,13 +34,13 @@ class SentCommands(CommandListener):
         pass
 
     def take(self) -> list[Command]:
-        """Return what was sent since the last time."""
+        """Return the commands sent since the last call."""
         taken, self._commands = self._commands, []
         return taken
 
 
 def filters_of(command: Command) -> list[Command]:
-    """Return what a command asks for, one filter each of its statements."""
+    """Return the filters of a command, one for each of its statements."""
     if "filter" in command:
         return [command["filter"]]
     if "query" in command:
@@ -52,14 +52,14 @@ def filters_of(command: Command) -> list[Command]:
 
 
 def pipelines_of(command: Command) -> list[list[Command]]:
-    """Return the pipeline of an aggregation, and those it is joined with."""
+    """Return the pipeline of an aggregation, and the pipelines joined to it."""
     first: list[Command] = [stage for stage in command["pipeline"] if "$unionWith" not in stage]
     unions = (stage.get("$unionWith") for stage in command["pipeline"])
     return [first, *(union["pipeline"] for union in unions if union)]
 
 
 class Explained:
-    """How MongoDB carries a command out: stages, indexes, and what it looks at."""
+    """How MongoDB executes a command: stages, indexes, and what it examines."""
 
     def __init__(self, client: MongoClient[Command], database: str, command: Command) -> None:
         own = {field: value for field, value in command.items() if field not in FROM_THE_CLIENT}

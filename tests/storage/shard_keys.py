@@ -1,4 +1,4 @@
-"""The shard keys as docs/scaling.md says them."""
+"""The shard keys as docs/scaling.md states them."""
 
 import json
 import re
@@ -12,6 +12,6 @@ SHARD_KEYS: dict[str, dict[str, object]] = {
 
 
 def shard_field(collection: str) -> str:
-    """Return the one field that says on which shard a document is."""
+    """Return the one field that determines the shard of a document."""
     (field,) = SHARD_KEYS[collection]
     return field

@@ -1,4 +1,4 @@
-"""Why a MongoDB cannot be used: a sentence for each reason, within three seconds."""
+"""Why a MongoDB cannot be used: one sentence for each reason, within three seconds."""
 
 import asyncio
 import gc
@@ -80,7 +80,9 @@ async def looked(url: str) -> FirstLook:
         ("mongodb://{with_tls}/?tls=true", "certificate is not trusted: see tlsCAFile"),
     ],
 )
-async def test_what_stays_wrong_is_said_to_last(servers: Servers, url: str, sentence: str) -> None:
+async def test_a_lasting_problem_is_reported_as_lasting(
+    servers: Servers, url: str, sentence: str
+) -> None:
     found = await looked(url.format(password=PASSWORD, **servers._asdict()))
 
     assert found.trouble is not None
@@ -98,7 +100,9 @@ async def test_what_stays_wrong_is_said_to_last(servers: Servers, url: str, sent
         ("mongodb://{not_initiated}/?replicaSet=rs0", "has no primary now, or is not initiated"),
     ],
 )
-async def test_what_may_pass_is_said_not_to_last(servers: Servers, url: str, sentence: str) -> None:
+async def test_a_problem_that_may_pass_is_not_reported_as_lasting(
+    servers: Servers, url: str, sentence: str
+) -> None:
     found = await looked(url.format(**servers._asdict()))
 
     assert found.trouble is not None
@@ -106,7 +110,7 @@ async def test_what_may_pass_is_said_not_to_last(servers: Servers, url: str, sen
     assert not found.trouble.lasts
 
 
-async def test_a_host_that_takes_connections_and_says_nothing_does_not_answer() -> None:
+async def test_a_host_that_accepts_connections_but_stays_silent_does_not_respond() -> None:
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
 
@@ -117,7 +121,7 @@ async def test_a_host_that_takes_connections_and_says_nothing_does_not_answer() 
     )
 
 
-async def test_a_program_that_is_no_mongodb_is_said_to_be_none() -> None:
+async def test_a_program_other_than_mongodb_is_reported_as_such() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(16)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -138,12 +142,14 @@ async def test_a_program_that_is_no_mongodb_is_said_to_be_none() -> None:
         "mongodb://{with_tls}/?tls=true&tlsCAFile={certificate}",
     ],
 )
-async def test_a_standalone_that_takes_the_login_is_no_trouble(servers: Servers, url: str) -> None:
+async def test_a_standalone_that_accepts_the_login_is_no_problem(
+    servers: Servers, url: str
+) -> None:
     found = await looked(url.format(password=PASSWORD, **servers._asdict()))
 
     assert found == FirstLook(None, is_standalone=True)
 
 
 @pytest.mark.parametrize("options", ["", "&directConnection=true"])
-async def test_a_member_of_a_replica_set_is_no_standalone(mongo_url: str, options: str) -> None:
+async def test_a_replica_set_member_is_not_a_standalone(mongo_url: str, options: str) -> None:
     assert await looked(mongo_url + options) == FirstLook(None, is_standalone=False)

@@ -1,4 +1,4 @@
-"""Model to document and back: nothing is lost, and nothing of a client's can mean something."""
+"""Model to document and back: nothing is lost, and client data has no meaning to MongoDB."""
 
 import json
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ JSON = st.recursive(
     SCALARS, lambda below: st.lists(below, max_size=4) | st.dictionaries(TEXT, below, max_size=4)
 )
 JSON_OBJECTS = st.dictionaries(TEXT, JSON, max_size=5)
-TIMES = st.datetimes(datetime(1, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001  UTC is added.
+TIMES = st.datetimes(datetime(1, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001  UTC is added later.
     lambda time: time.replace(microsecond=time.microsecond // 1000 * 1000)
 )
 MESSAGES = st.builds(
@@ -74,7 +74,7 @@ def through_bson(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_json(model: Message | Session) -> str:
-    """Return a text that differs where JSON does: in key order, too, and 1 is not 1.0."""
+    """Return a text that differs if the JSON does: key order counts, and 1 is not 1.0."""
     return json.dumps(model.model_dump(), default=str)
 
 
@@ -103,7 +103,7 @@ def test_a_session_comes_back_exactly(session: Session) -> None:
 
 
 @pytest.mark.parametrize("odd", ODD_JSON.values(), ids=ODD_JSON)
-def test_no_key_of_a_client_becomes_a_field_name(odd: dict[str, Any]) -> None:
+def test_no_key_from_a_client_becomes_a_field_name(odd: dict[str, Any]) -> None:
     session = new_session(metadata=odd, tools=[odd])
     sent = message(content=[odd], metadata=odd, tool_calls=[odd], seq=1)
     plain = {"x": "y"}
@@ -117,13 +117,13 @@ def test_no_key_of_a_client_becomes_a_field_name(odd: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("odd", ODD_JSON.values(), ids=ODD_JSON)
-def test_no_key_of_a_client_becomes_part_of_a_query(odd: dict[str, Any]) -> None:
+def test_no_key_from_a_client_becomes_part_of_a_query(odd: dict[str, Any]) -> None:
     selected = documents.selected(EVERYBODY, Selection(user_id="alice", metadata=odd))
 
     assert field_names(selected) <= {"user_id", "metadata_terms", "$all", "deleting"}
 
 
-def test_what_is_not_given_takes_no_room() -> None:
+def test_fields_that_are_not_given_take_no_space() -> None:
     head = documents.to_head(new_session())
     entry = documents.to_entry(uuid4(), message("x", seq=1))
 
@@ -134,7 +134,7 @@ def test_what_is_not_given_takes_no_room() -> None:
     assert entry.keys() == {"_id", "id", "role", "content", "created_at"}
 
 
-def test_the_place_of_a_message_is_its_identity() -> None:
+def test_the_position_of_a_message_is_its_identity() -> None:
     session_id = uuid4()
 
     entry = documents.to_entry(session_id, message("x", seq=7))
@@ -144,7 +144,7 @@ def test_the_place_of_a_message_is_its_identity() -> None:
 
 
 @given(st.integers(0, 2**53), st.integers(0, 2**53))
-def test_places_in_a_log_sort_as_their_numbers_do(first: int, second: int) -> None:
+def test_positions_in_a_log_sort_as_their_numbers_do(first: int, second: int) -> None:
     session_id = uuid4()
 
     places = [documents.entry_id(session_id, seq) for seq in (first, second)]
@@ -163,7 +163,7 @@ def test_places_in_a_log_sort_as_their_numbers_do(first: int, second: int) -> No
         ),
     ],
 )
-def test_the_filter_for_a_head_holds_its_id_that_it_is_live_and_the_reach(
+def test_the_filter_for_a_head_requires_its_id_that_it_is_live_and_the_reach(
     reach: Reach, expected: dict[str, Any]
 ) -> None:
     session_id = uuid4()

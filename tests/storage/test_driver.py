@@ -12,7 +12,7 @@ WEAKER = "w=1&journal=false&readConcernLevel=local&readPreference=secondary"
 
 
 @pytest.mark.parametrize("kind", REAL_KINDS)
-async def test_a_url_cannot_weaken_what_is_promised(kind: str) -> None:
+async def test_a_url_cannot_weaken_the_promises(kind: str) -> None:
     async with connected(kind, f"mongodb://127.0.0.1:1/?{WEAKER}") as connecting:
         client: Any = connecting
 

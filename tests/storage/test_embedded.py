@@ -1,4 +1,4 @@
-"""The embedded MongoDB keeps what it acknowledged, and says clearly what is wrong.
+"""The embedded MongoDB keeps what it acknowledged, and says clearly if something is wrong.
 
 Every test runs a real mongod.
 """
@@ -29,7 +29,7 @@ from service.devdb.mongod import find_mongod
 ROOT = Path(__file__).parents[2]
 MIB = 1024 * 1024
 
-# A service that runs the embedded MongoDB and waits to be killed.
+# Runs the embedded MongoDB and waits to be killed.
 SERVICE = """
 import asyncio, sys
 from pathlib import Path
@@ -65,7 +65,7 @@ def mongod_pid(folder: Path) -> int:
 
 @asynccontextmanager
 async def another_program_at(url: str) -> AsyncIterator[None]:
-    """Hang up on whoever does not speak its language, as most programs do."""
+    """Hang up on clients that do not speak its protocol, as most programs do."""
     _, port = parse_host(url.removeprefix("mongodb://").split("/")[0])
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port):
         yield
@@ -88,7 +88,7 @@ def is_running(pid: int) -> bool:
 
 @pytest.fixture
 def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """Return a disk of its own, with the size in MiB that the test asks for."""
+    """Return a separate disk, with the size in MiB that the test requests."""
     disk = tmp_path / "disk"
     disk.mkdir()
     size = f"size={request.param}m"
@@ -97,7 +97,7 @@ def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
     if mounted.returncode:
         pytest.skip(f"a small disk has to be mounted here: {mounted.stderr.strip()}")
     yield disk
-    # Lazily: a test that fails may leave its mongod there for a moment.
+    # A lazy unmount: a failed test may leave its mongod running on it for a moment.
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
@@ -138,7 +138,7 @@ async def test_it_moves_with_its_data_when_another_program_has_taken_its_port(
     assert found == [1]
 
 
-async def test_a_program_at_its_former_port_that_never_speaks_does_not_hold_it_up(
+async def test_a_silent_program_on_its_former_port_does_not_delay_it(
     tmp_path: Path,
 ) -> None:
     async with EmbeddedMongo(tmp_path) as first, things_at(first) as things:
@@ -153,15 +153,15 @@ async def test_a_program_at_its_former_port_that_never_speaks_does_not_hold_it_u
 
     assert second != first
     assert found == [1]
-    # Without help, mongod waits for 30 s.
+    # Without intervention, mongod waits for 30 s.
     assert took_s < 15
 
 
-async def test_it_takes_another_port_when_another_program_was_faster(tmp_path: Path) -> None:
+async def test_it_takes_another_port_if_another_program_was_faster(tmp_path: Path) -> None:
     refused = tmp_path / "refused"
     binary = script(
         tmp_path / "mongod",
-        # The first run ends as mongod does when its port is taken, the second one is mongod.
+        # The first run exits as mongod does when its port is taken; the second one is mongod.
         f'[ -e {refused} ] || {{ touch {refused}; exit 48; }}\nexec {find_mongod()} "$@"',
     )
 
@@ -186,7 +186,7 @@ async def test_a_transaction_commits(tmp_path: Path) -> None:
     assert found == [1, 2]
 
 
-async def test_a_second_start_on_one_folder_names_the_folder_and_the_process_that_has_it(
+async def test_a_second_start_on_one_folder_names_the_folder_and_the_process_using_it(
     tmp_path: Path,
 ) -> None:
     async with EmbeddedMongo(tmp_path):
@@ -235,7 +235,7 @@ def script(path: Path, commands: str) -> Path:
     return path
 
 
-async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "data"
 
@@ -245,7 +245,7 @@ async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert str(folder) in str(refused.value)
 
 
-async def test_a_log_that_has_grown_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
+async def test_a_log_that_has_grown_is_set_aside_at_the_next_start(tmp_path: Path) -> None:
     log = tmp_path / "mongod.log"
     log.touch()
     os.truncate(log, 17 * MIB)
@@ -290,7 +290,7 @@ async def test_a_killed_mongod_is_logged_with_its_pid_and_the_signal(
     assert caplog.messages == [f"mongod (pid {pid}) was killed by signal 9; starting it again"]
 
 
-async def test_a_stopped_one_leaves_no_process_and_can_be_stopped_again(tmp_path: Path) -> None:
+async def test_a_stopped_mongod_leaves_no_process_and_can_be_stopped_again(tmp_path: Path) -> None:
     embedded = EmbeddedMongo(tmp_path)
     await embedded.start()
     pid = mongod_pid(tmp_path)
@@ -308,7 +308,7 @@ async def test_ctrl_c_does_not_reach_mongod(tmp_path: Path) -> None:
     assert process_group != os.getpgid(0)
 
 
-async def test_the_running_url_is_known_while_it_runs_and_only_then(tmp_path: Path) -> None:
+async def test_the_running_url_is_known_only_while_it_runs(tmp_path: Path) -> None:
     before = running_url(tmp_path)
     async with EmbeddedMongo(tmp_path) as url:
         meanwhile = running_url(tmp_path)
@@ -324,7 +324,7 @@ async def test_another_process_finds_the_running_url(tmp_path: Path) -> None:
     assert found == url
 
 
-async def test_the_mongod_of_a_killed_service_goes_away(tmp_path: Path) -> None:
+async def test_the_mongod_of_a_killed_service_ends(tmp_path: Path) -> None:
     async with killable_service(tmp_path) as (service, _):
         pid = mongod_pid(tmp_path)
 
@@ -334,7 +334,7 @@ async def test_the_mongod_of_a_killed_service_goes_away(tmp_path: Path) -> None:
     assert running_url(tmp_path) is None
 
 
-async def test_the_folder_of_a_killed_service_starts_again_at_once(tmp_path: Path) -> None:
+async def test_the_folder_of_a_killed_service_can_be_used_again_immediately(tmp_path: Path) -> None:
     async with killable_service(tmp_path) as (service, url):
         async with things_at(url) as things:
             await things.insert_one({"_id": 1})
@@ -385,7 +385,7 @@ async def test_a_mongod_that_finds_its_disk_full_does_not_start_either(tmp_path:
 
 
 @pytest.mark.parametrize("small_disk", [512], indirect=True)
-async def test_it_outlives_a_full_disk_with_everything_it_acknowledged(
+async def test_it_survives_a_full_disk_with_everything_it_acknowledged(
     small_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     filler = small_disk / "filler"
@@ -404,7 +404,7 @@ async def test_it_outlives_a_full_disk_with_everything_it_acknowledged(
 
 
 def fill(filler: Path, *, leave_bytes: int) -> None:
-    # Piece by piece, because mongod is taking space at the same time.
+    # In small pieces, because mongod takes space at the same time.
     with filler.open("wb") as file:
         while shutil.disk_usage(filler.parent).free > leave_bytes:
             file.write(bytes(MIB))

@@ -1,4 +1,4 @@
-"""Gathering: who shares a batch with whom, and what each is told."""
+"""Gathering: which requests share a batch, and the outcome of each."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ asker: ContextVar[str] = ContextVar("asker", default="nobody")
 
 
 class Batches:
-    """Answers each request in capitals, once it is let; remembers the batches."""
+    """Answers each request in capitals once it is allowed to; remembers the batches."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -53,7 +53,7 @@ def gatherer(commit: Work, **limits: Any) -> Gatherer[str, str]:
 
 
 async def begin(gathering: Gatherer[str, str], asked: str, **options: Any) -> list[Any]:
-    """Ask for each letter, and return the tasks once all have asked and a batch is under way."""
+    """Request each letter; return the tasks once all are requested and a batch has begun."""
     tasks = [asyncio.create_task(gathering.ask(letter, **options)) for letter in asked]
     for _ in range(3):
         await asyncio.sleep(0)
@@ -64,20 +64,20 @@ async def answers_of(tasks: Sequence[Any]) -> list[Any]:
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_who_asks_an_idle_gatherer_is_answered_without_waiting_for_company(
+async def test_an_idle_gatherer_answers_without_waiting_for_more_requests(
     batches: Batches,
 ) -> None:
     assert await gatherer(batches).ask("a") == "A"
 
 
-async def test_who_asks_at_the_same_time_shares_a_batch(batches: Batches) -> None:
+async def test_requests_at_the_same_time_share_a_batch(batches: Batches) -> None:
     tasks = await begin(gatherer(batches), "abc")
 
     assert await answers_of(tasks) == ["A", "B", "C"]
     assert batches.seen == ["abc"]
 
 
-async def test_who_asks_while_a_batch_is_under_way_is_in_the_next_one(batches: Batches) -> None:
+async def test_requests_during_a_batch_are_in_the_next_one(batches: Batches) -> None:
     gathering = gatherer(batches)
     batches.hold()
 
@@ -88,7 +88,7 @@ async def test_who_asks_while_a_batch_is_under_way_is_in_the_next_one(batches: B
     assert batches.seen == ["ab", "cd"]
 
 
-async def test_a_batch_holds_so_many_requests_and_leaves_the_others_in_their_order(
+async def test_a_batch_holds_a_limited_number_of_requests_and_keeps_the_order_of_the_rest(
     batches: Batches,
 ) -> None:
     tasks = await begin(gatherer(batches, max_batch=3), "abcdefgh")
@@ -98,7 +98,7 @@ async def test_a_batch_holds_so_many_requests_and_leaves_the_others_in_their_ord
     assert batches.seen == ["abc", "def", "gh"]
 
 
-async def test_a_batch_holds_so_many_bytes(batches: Batches) -> None:
+async def test_a_batch_holds_a_limited_number_of_bytes(batches: Batches) -> None:
     tasks = await begin(gatherer(batches, max_batch_bytes=100), "abcde", size_bytes=50)
 
     await answers_of(tasks)
@@ -113,7 +113,7 @@ async def test_a_request_larger_than_a_batch_goes_alone(batches: Batches) -> Non
     assert batches.seen == ["a", "b"]
 
 
-async def test_a_full_queue_refuses_at_once_and_never_commits_what_it_refused(
+async def test_a_full_queue_refuses_immediately_and_never_commits_what_it_refused(
     batches: Batches,
 ) -> None:
     gathering = gatherer(batches, max_queue=2)
@@ -128,14 +128,16 @@ async def test_a_full_queue_refuses_at_once_and_never_commits_what_it_refused(
     assert batches.seen == ["a", "bc"]
 
 
-async def test_a_queue_takes_requests_again_when_it_was_full(batches: Batches) -> None:
+async def test_a_queue_accepts_requests_again_after_it_was_full(batches: Batches) -> None:
     gathering = gatherer(batches, max_queue=1)
     await answers_of(await begin(gathering, "abc"))
 
     assert await gathering.ask("d") == "D"
 
 
-async def test_a_caller_who_hangs_up_leaves_the_batch_to_the_others(batches: Batches) -> None:
+async def test_a_caller_that_hangs_up_does_not_end_the_batch_of_the_others(
+    batches: Batches,
+) -> None:
     gathering = gatherer(batches)
     batches.hold()
     tasks = await begin(gathering, "abc")
@@ -161,7 +163,7 @@ async def test_a_deadline_that_passes_in_the_queue_withdraws_the_request(
     assert batches.seen == ["a"]
 
 
-async def test_a_batch_that_does_not_end_in_time_is_given_up_for_the_next_one(
+async def test_a_batch_that_does_not_end_in_time_is_abandoned_for_the_next_one(
     batches: Batches,
 ) -> None:
     gathering = gatherer(batches, deadline_s=0.1)
@@ -173,7 +175,7 @@ async def test_a_batch_that_does_not_end_in_time_is_given_up_for_the_next_one(
     assert await gathering.ask("b") == "B"
 
 
-async def test_one_request_is_refused_beside_others_that_are_answered() -> None:
+async def test_one_request_is_refused_while_others_are_answered() -> None:
     async def commit(requests: Sequence[Request[str, str]]) -> None:
         for request in requests:
             if request.asked == "b":
@@ -187,7 +189,7 @@ async def test_one_request_is_refused_beside_others_that_are_answered() -> None:
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable, OutcomeUnknown])
-async def test_a_database_that_is_away_is_told_to_the_batch_and_to_all_who_wait_behind_it(
+async def test_an_unreachable_database_fails_the_batch_and_all_requests_waiting_after_it(
     error: type[StoreUnavailable],
 ) -> None:
     begun: list[str] = []
@@ -203,7 +205,7 @@ async def test_a_database_that_is_away_is_told_to_the_batch_and_to_all_who_wait_
     assert begun == ["a"]
 
 
-async def test_answers_given_before_the_database_went_away_stand() -> None:
+async def test_responses_given_before_the_database_went_away_stand() -> None:
     async def commit(requests: Sequence[Request[str, str]]) -> None:
         requests[0].answer("A")
         raise OutcomeUnknown
@@ -214,7 +216,7 @@ async def test_answers_given_before_the_database_went_away_stand() -> None:
     assert isinstance(answers[1], OutcomeUnknown)
 
 
-async def test_a_mistake_in_a_batch_leaves_its_outcome_unknown_and_ends_nothing_else(
+async def test_a_bug_in_a_batch_leaves_its_outcome_unknown_and_ends_nothing_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def commit(requests: Sequence[Request[str, str]]) -> None:
@@ -240,7 +242,9 @@ async def test_a_batch_runs_in_the_context_of_none_of_its_callers() -> None:
     assert answer == "nobody for alice"
 
 
-async def test_draining_waits_for_the_queue_also_for_those_who_hung_up(batches: Batches) -> None:
+async def test_draining_waits_for_the_whole_queue_including_callers_that_hung_up(
+    batches: Batches,
+) -> None:
     gathering = gatherer(batches, max_batch=1)
     batches.hold()
     for task in await begin(gathering, "abc"):
@@ -256,7 +260,7 @@ async def test_draining_waits_for_the_queue_also_for_those_who_hung_up(batches: 
     assert batches.seen == ["a", "b", "c"]
 
 
-async def test_draining_an_idle_gatherer_returns_at_once(batches: Batches) -> None:
+async def test_draining_an_idle_gatherer_returns_immediately(batches: Batches) -> None:
     gathering = gatherer(batches)
     await gathering.ask("a")
 

@@ -1,4 +1,4 @@
-"""The indexes: made once, whoever makes them, and each with its reason."""
+"""The indexes: created once by any process, and each has a reason."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ async def test_a_prepared_database_lacks_none(database: Database) -> None:
     assert await missing_indexes(database) == []
 
 
-async def test_what_is_missing_is_made_beside_what_is_there(database: Database) -> None:
+async def test_missing_indexes_are_created_alongside_existing_ones(database: Database) -> None:
     first = INDEXES[0]
     await database[first.collection].create_index(list(first.keys), name=first.name)
     assert await missing_indexes(database) == INDEXES[1:]
@@ -47,7 +47,9 @@ async def test_what_is_missing_is_made_beside_what_is_there(database: Database) 
     assert await missing_indexes(database) == []
 
 
-async def test_making_the_indexes_twice_or_at_once_makes_them_once(database: Database) -> None:
+async def test_creating_the_indexes_twice_or_concurrently_creates_them_once(
+    database: Database,
+) -> None:
     await ensure_indexes(database)
     before = await database[SESSIONS].index_information()
 
@@ -56,7 +58,7 @@ async def test_making_the_indexes_twice_or_at_once_makes_them_once(database: Dat
     assert await database[SESSIONS].index_information() == before
 
 
-async def test_the_indexes_can_be_made_again_when_there_is_data(database: Database) -> None:
+async def test_the_indexes_can_be_created_again_when_there_is_data(database: Database) -> None:
     await ensure_indexes(database)
     sessions = [new_session(), new_session(), new_session(key="k")]
     log = [message(str(seq), seq=seq) for seq in (1, 2, 3)]
@@ -79,7 +81,7 @@ async def test_indexes_have_the_keys_and_options_they_are_declared_with(
         assert found == expected
 
 
-async def test_an_index_that_is_broken_by_what_is_stored_is_named(database: Database) -> None:
+async def test_an_index_violated_by_stored_data_is_named(database: Database) -> None:
     doubled = [documents.to_head(new_session(key="private")) for _ in range(2)]
     await database[SESSIONS].insert_many(doubled)
 
@@ -104,7 +106,7 @@ def test_no_two_indexes_share_a_name_or_their_keys() -> None:
     assert len({(index.collection, tuple(index.keys)) for index in INDEXES}) == len(INDEXES)
 
 
-def test_every_index_says_why_it_is_there() -> None:
+def test_every_index_says_why_it_exists() -> None:
     assert all(index.why.endswith(".") for index in INDEXES)
 
 
@@ -116,7 +118,7 @@ def test_every_list_has_its_index(selected: list[str], sort_by: SortBy) -> None:
     assert [field for field, _ in index.keys] == [*selected, sort_by, "_id"]
 
 
-def test_the_order_of_selected_fields_and_other_fields_do_not_change_the_index() -> None:
+def test_neither_the_order_of_selected_fields_nor_other_fields_change_the_index() -> None:
     assert list_index(["agent_id", "is_test", "user_id"], SortBy.CREATED_AT) == (
         "user_id_agent_id_by_created_at"
     )

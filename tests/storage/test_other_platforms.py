@@ -1,4 +1,4 @@
-"""Machines of developers other than Linux on x86-64: what can be tested of them here."""
+"""Developer machines other than Linux on x86-64, as far as they can be tested here."""
 
 import re
 import socket
@@ -39,7 +39,7 @@ def test_the_lock_can_be_installed_on_each_platform(platform: str, tmp_path: Pat
     target = ["--python-platform", platform, "--python-version", "3.11", "--target", str(tmp_path)]
     exact = ["--require-hashes", "--no-deps"]
     if platform != "x86_64-apple-darwin":
-        # There, cryptography has no wheel any more, and is built.
+        # cryptography no longer has a wheel there, and is built from source.
         exact += ["--only-binary", ":all:"]
     lock = ROOT / "locks" / "serve.txt"
 
@@ -57,7 +57,7 @@ def test_the_lock_can_be_installed_on_each_platform(platform: str, tmp_path: Pat
     )
 
 
-def test_on_macos_mongod_is_started_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_macos_mongod_is_started_directly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
 
     command = _command(Path("/opt/mongod"), Path("/data"), 27017)
@@ -73,7 +73,7 @@ async def test_without_a_mongod_one_sentence_says_what_to_do(tmp_path: Path) -> 
         await embedded.start()
 
 
-def test_where_connections_of_a_child_cannot_be_ended_nothing_is_tried(
+def test_if_a_childs_connections_cannot_be_ended_nothing_is_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -81,7 +81,7 @@ def test_where_connections_of_a_child_cannot_be_ended_nothing_is_tried(
     end_connections(0, 27017)
 
 
-def test_where_the_kernel_has_no_such_timeout_connections_are_taken(
+def test_if_the_kernel_has_no_such_timeout_connections_are_accepted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(socket, "TCP_USER_TIMEOUT")

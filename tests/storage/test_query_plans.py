@@ -1,6 +1,6 @@
 """What the store's calls cost MongoDB.
 
-The commands are caught on their way and explained on a database with a log of 100 000
+The commands are captured and explained on a database with a log of 100 000
 messages and users with many sessions.
 """
 
@@ -100,7 +100,7 @@ async def store(database: Database, long: Session) -> MongoSessionStore:
 
 @pytest.fixture
 def caught(store: MongoSessionStore, sent: SentCommands) -> SentCommands:
-    """Return what is sent from here on."""
+    """Return the commands sent from now on."""
     sent.take()
     return sent
 
@@ -122,7 +122,7 @@ class Explainer:
         return Explained(self._mongod, self._database, command)
 
     def pipeline(self, command: Command, pipeline: list[Command]) -> Explained:
-        """Explain one of the pipelines that the command joins."""
+        """Explain one of the pipelines joined in the command."""
         return Explained(self._mongod, self._database, {**command, "pipeline": pipeline})
 
 
@@ -134,7 +134,7 @@ def explain(mongod: MongoClient[Command], database: Database) -> Explainer:
 @pytest.mark.parametrize("newest", [False, True], ids=["oldest", "newest"])
 @pytest.mark.parametrize("skip", [0, 1, 50_000, LOG_LENGTH - 20, LOG_LENGTH - 1])
 @pytest.mark.parametrize("limit", [1, 20, 1000])
-async def test_any_page_of_a_long_log_costs_as_many_keys_as_it_shows(
+async def test_a_page_of_a_long_log_costs_as_many_keys_as_it_shows(
     store: MongoSessionStore,
     caught: SentCommands,
     explain: Explainer,
@@ -178,7 +178,7 @@ LISTS = {
 @pytest.mark.parametrize("sort_by", SortBy)
 @pytest.mark.parametrize("fields", LISTS)
 @pytest.mark.parametrize("descending", [False, True])
-async def test_every_list_walks_its_index_as_far_as_its_page_reaches(
+async def test_every_list_walks_its_index_only_as_far_as_its_page(
     store: MongoSessionStore,
     caught: SentCommands,
     explain: Explainer,
@@ -222,7 +222,7 @@ async def test_lists_that_share_a_command_walk_their_indexes(
     ],
     ids=["tests", "metadata", "metadata nobody has"],
 )
-async def test_selecting_looks_at_the_users_own_sessions_only(
+async def test_selecting_looks_only_at_the_users_own_sessions(
     store: MongoSessionStore, caught: SentCommands, explain: Explainer, selection: Selection
 ) -> None:
     await store.list_heads(ALICE, ListPage(limit=100), selection)
@@ -233,7 +233,7 @@ async def test_selecting_looks_at_the_users_own_sessions_only(
 
 
 @pytest.mark.parametrize("fields", LISTS)
-async def test_a_count_looks_at_the_sessions_it_counts(
+async def test_a_count_looks_only_at_the_sessions_it_counts(
     store: MongoSessionStore, caught: SentCommands, explain: Explainer, fields: str
 ) -> None:
     count = await store.count(*LISTS[fields])
@@ -258,7 +258,7 @@ async def test_the_newest_of_each_costs_as_many_keys_as_it_shows(
     assert plan.docs_examined <= 21 * 10
 
 
-async def test_a_sweep_asks_for_what_is_left_of_many_logs_at_the_cost_of_what_it_shows(
+async def test_a_sweep_finds_the_leftovers_of_many_logs_at_the_cost_of_what_it_returns(
     database: Database, caught: SentCommands, explain: Explainer, long: Session
 ) -> None:
     clean = {uuid4(): AFTER_ALL_SEQS for _ in range(19)}
@@ -275,7 +275,7 @@ async def test_a_sweep_asks_for_what_is_left_of_many_logs_at_the_cost_of_what_it
     assert plan.keys_examined <= 2 * 20
 
 
-async def test_a_key_costs_one_look(
+async def test_a_key_costs_one_lookup(
     store: MongoSessionStore, caught: SentCommands, explain: Explainer
 ) -> None:
     found = await store.find_by_key("bob", "77")

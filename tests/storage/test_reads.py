@@ -1,4 +1,4 @@
-"""When a read is made again, and what it waits for; on a database that only elects and writes."""
+"""When a read is repeated, and what it waits for; on a database that only elects and writes."""
 
 import asyncio
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from service.storage.reads import Reads
 
 
 class Electing:
-    """A database whose writes wait until they are let through, or fail."""
+    """A database whose writes wait until they are allowed through or fail."""
 
     def __init__(self) -> None:
         self.topology = SimpleNamespace(max_election_id=None)
@@ -37,7 +37,7 @@ class Electing:
             raise NetworkTimeout
 
     async def read(self) -> int:
-        """Return which of the reads this one is; it begins now and is answered a little later."""
+        """Return the number of this read; it begins now and returns a little later."""
         self.reads += 1
         which = self.reads
         await asyncio.sleep(0)
@@ -54,14 +54,12 @@ def reads(database: Any) -> Reads:
     return Reads(database)
 
 
-async def test_where_nobody_is_elected_a_read_is_made_once(
-    reads: Reads, database: Electing
-) -> None:
+async def test_without_an_election_a_read_is_made_once(reads: Reads, database: Electing) -> None:
     assert await reads.run(database.read) == 1
     assert database.writes == 0
 
 
-async def test_each_election_is_confirmed_once_and_its_first_read_made_again(
+async def test_each_election_is_confirmed_once_and_its_first_read_repeated(
     reads: Reads, database: Electing
 ) -> None:
     database.may_write.set()
@@ -74,7 +72,7 @@ async def test_each_election_is_confirmed_once_and_its_first_read_made_again(
     assert database.writes == 2
 
 
-async def test_a_read_is_made_again_when_another_confirms_the_election_meanwhile(
+async def test_a_read_is_repeated_if_another_confirms_the_election_meanwhile(
     reads: Reads, database: Electing
 ) -> None:
     database.may_write.set()
@@ -109,7 +107,7 @@ async def test_a_read_waits_for_as_many_elections_as_there_are(
     assert database.writes == 2
 
 
-async def test_reads_at_once_share_the_attempt_and_its_failure(
+async def test_concurrent_reads_share_the_attempt_and_its_failure(
     reads: Reads, database: Electing
 ) -> None:
     database.elect()
@@ -123,7 +121,7 @@ async def test_reads_at_once_share_the_attempt_and_its_failure(
     assert database.writes == 1
 
 
-async def test_a_caller_who_hangs_up_does_not_end_the_attempt_of_the_others(
+async def test_a_caller_that_hangs_up_does_not_end_the_attempt_of_the_others(
     reads: Reads, database: Electing
 ) -> None:
     database.elect()

@@ -1,6 +1,6 @@
-"""A sharded cluster would know where to send every hot command, as docs/scaling.md says.
+"""A sharded cluster can route every hot command, as docs/scaling.md says.
 
-`mongos` is not at hand, so the commands are caught on their way and looked at.
+`mongos` is not available here, so the commands are captured and examined.
 """
 
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ from tests.storage.hot_calls import calls, rows_of, table
 from tests.storage.mongo_commands import Command, SentCommands, filters_of
 from tests.storage.shard_keys import DOCUMENT, shard_field
 
-# What asks every shard, and why that is all right (docs/scaling.md says what it costs).
+# Calls that go to every shard, and why that is acceptable (docs/scaling.md has the costs).
 ASK_ALL = {
     "list an agent's sessions": "A page of a dashboard: few people look at it.",
     "get a head, as an agent or admin": "The owner is not known; one key lookup in each shard.",
@@ -70,7 +70,7 @@ async def rows(
     await store.delete(BOB, gone.id)
     await store.update(BOB, emptied.id, lambda head: head.model_copy(update={"start": 2}))
     users = MongoUserStore(database)
-    # With its first read a store confirms the election: not so on a sharded cluster.
+    # A store confirms the election with its first read, but not on a sharded cluster.
     await users.count(ALICE)
     rows: list[tuple[str, ...]] = []
     for call, make in calls(store, users, one, two).items():
@@ -85,13 +85,13 @@ def test_the_document_shows_what_every_call_sends_and_where(rows: list[tuple[str
     assert table(rows) in DOCUMENT
 
 
-def test_only_what_has_a_reason_asks_every_shard(rows: list[tuple[str, ...]]) -> None:
+def test_only_commands_with_a_reason_go_to_every_shard(rows: list[tuple[str, ...]]) -> None:
     scattered = {call for call, *_, shards in rows if shards == "**all**"}
 
     assert scattered == ASK_ALL.keys()
 
 
-async def test_messages_that_are_taken_back_are_removed_in_their_shard(
+async def test_messages_that_are_undone_are_removed_on_their_own_shard(
     store: MongoSessionStore, database: Database, sent: SentCommands
 ) -> None:
     session = await open_session(store)
@@ -106,5 +106,5 @@ async def test_messages_that_are_taken_back_are_removed_in_their_shard(
 
 
 def places(command: Command) -> set[Any]:
-    """Return the shards, as values of their key, that a command on the history names."""
+    """Return the shards, as shard key values, that a command on the history names."""
     return {f.get(shard_field(HISTORY)) for f in filters_of(command)}

@@ -1,7 +1,7 @@
-"""A real sharded MongoDB takes our collections, indexes and shard keys together.
+"""A real sharded MongoDB accepts our collections, indexes and shard keys together.
 
-The wheel has no `mongos`, but its `mongod` is a config server or a shard when told so. They are
-sent here what `mongos` sends them, and judge shard keys against unique indexes as in any cluster.
+The wheel has no `mongos`, but its `mongod` can run as a config server or a shard. Here they get
+what `mongos` would send them, and check shard keys against unique indexes as in any cluster.
 """
 
 import socket
@@ -51,7 +51,7 @@ class Cluster(NamedTuple):
         )
 
     def shard_keys(self) -> dict[str, dict[str, Any]]:
-        """Return what the cluster itself says the shard keys are."""
+        """Return the shard keys as the cluster itself reports them."""
         found = self.config.get_database("config").collections.find(
             {"_id": {"$regex": "^sessions"}}
         )
@@ -107,7 +107,7 @@ def become_primary(server: Server, name: str, address: str, *, is_config: bool) 
         time.sleep(POLL_S)
 
 
-def test_the_documented_keys_go_with_all_of_our_indexes(cluster: Cluster) -> None:
+def test_the_documented_shard_keys_work_with_all_of_our_indexes(cluster: Cluster) -> None:
     for index in [*INDEXES, TEXT_INDEX]:
         cluster.make_index(index.collection, index.keys, index.options)
 
@@ -127,7 +127,7 @@ def test_the_documented_keys_go_with_all_of_our_indexes(cluster: Cluster) -> Non
         (HISTORY, {"_id.s": "hashed", "_id.n": 1}),
     ],
 )
-def test_keys_that_spread_further_would_cost_a_promise(
+def test_shard_keys_that_spread_further_would_break_a_promise(
     cluster: Cluster, collection: str, key: dict[str, Any]
 ) -> None:
     copy = f"{collection}_by_{'_'.join(key)}"

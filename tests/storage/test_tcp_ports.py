@@ -1,4 +1,4 @@
-"""Ports are reserved: two processes that start servers at the same time never get the same one."""
+"""Ports are reserved: two processes that start servers at the same time never get the same port."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_a_process_gets_a_port_only_once() -> None:
     assert len(set(ports)) == 50
 
 
-def test_processes_at_the_same_time_get_different_ports() -> None:
+def test_concurrent_processes_get_different_ports() -> None:
     with child() as one, child() as other:
         first, second = ports_of(one), ports_of(other)
 

@@ -1,4 +1,4 @@
-"""The URL of a MongoDB: which database it names, and which of its options are overridden."""
+"""The MongoDB URL: which database it names, and which of its options are overridden."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.databases import connected
 
 HOST = "mongodb://u:hush@127.0.0.1:1"
 ATLAS = "retryWrites=true&w=majority&appName=session-service"
-# What the driver refuses beside options of ours, if it gets it.
+# The driver refuses these together with our options, if it gets them.
 CONTRADICTING = "readPreference=secondary&maxStalenessSeconds=120&readPreferenceTags=dc:ny&w=0"
 
 
@@ -35,18 +35,18 @@ def settings(url: str, **others: Any) -> Settings:
         ("/%63hat", "chat"),
     ],
 )
-def test_the_database_is_the_one_in_the_path_else_sessions(rest: str, database: str) -> None:
+def test_the_database_is_the_one_in_the_path_or_sessions(rest: str, database: str) -> None:
     assert database_name(settings(f"{HOST}{rest}")) == database
     assert database_name(settings(f"mongodb+srv://u:hush@cluster.example{rest}")) == database
 
 
-def test_a_database_that_is_set_comes_before_the_one_in_the_path() -> None:
+def test_a_database_from_the_settings_overrides_the_one_in_the_path() -> None:
     assert database_name(settings(f"{HOST}/chat", mongo_database="other")) == "other"
     assert database_name(settings(f"{HOST}/admin", mongo_database="other")) == "other"
 
 
 @pytest.mark.parametrize("path", ["my%20chat", "a/b", "chat.messages", "chat%00", "x" * 64, "é"])
-def test_a_database_that_cannot_be_used_is_refused_with_the_rule(path: str) -> None:
+def test_an_unusable_database_name_is_refused_with_the_rule(path: str) -> None:
     with pytest.raises(UnusableUrl, match="1 to 63 letters, digits, - or _") as refused:
         database_in(f"{HOST}/{path}")
 
@@ -54,12 +54,12 @@ def test_a_database_that_cannot_be_used_is_refused_with_the_rule(path: str) -> N
 
 
 @pytest.mark.parametrize("name", ["admin", "config", "local"])
-def test_a_database_of_mongodb_itself_is_refused(name: str) -> None:
+def test_a_database_reserved_by_mongodb_is_refused(name: str) -> None:
     with pytest.raises(UnusableUrl, match=f"is {name}, which is MongoDB's own; set SESSIONS_"):
         database_in(f"{HOST}/{name}")
 
 
-def test_what_is_overridden_is_said_by_name_and_by_what_overrides_it() -> None:
+def test_overridden_options_are_reported_by_name_with_what_overrides_them() -> None:
     options = "w=1&readPreference=secondary&maxPoolSize=7&socketTimeoutMS=1&appName=mine&tls=true"
 
     said = overridden_by_settings(settings(f"{HOST}/?{options}"))
@@ -73,7 +73,7 @@ def test_what_is_overridden_is_said_by_name_and_by_what_overrides_it() -> None:
     ]
 
 
-def test_every_option_of_the_service_is_one_it_can_say_is_overridden() -> None:
+def test_the_service_can_report_each_of_its_options_as_overriding() -> None:
     ours = driver.options(settings(HOST))
     options = "&".join(f"{name.upper()}=another" for name in ours)
 
@@ -82,11 +82,11 @@ def test_every_option_of_the_service_is_one_it_can_say_is_overridden() -> None:
     assert [name for name in ours if name.upper() not in said] == []
 
 
-def test_options_with_the_values_of_the_service_are_not_worth_a_word() -> None:
+def test_options_with_the_services_own_values_are_not_reported() -> None:
     assert overridden_by_settings(settings(f"{HOST}/?{ATLAS}")) == []
 
 
-def test_a_database_in_the_path_that_is_not_used_is_said() -> None:
+def test_an_unused_database_in_the_path_is_reported() -> None:
     (said,) = overridden_by_settings(settings(f"{HOST}/chat", mongo_database="other"))
 
     assert said == (
@@ -95,7 +95,7 @@ def test_a_database_in_the_path_that_is_not_used_is_said() -> None:
     assert overridden_by_settings(settings(f"{HOST}/admin", mongo_database="other")) == []
 
 
-def test_only_what_is_overridden_is_taken_out_of_the_url() -> None:
+def test_only_overridden_options_are_removed_from_the_url() -> None:
     url = f"{HOST}/chat?tls=true&W=1&authSource=admin;replicaSet=rs0&j=false&readConcernLevel=local"
 
     assert without_overridden(url) == (
@@ -104,7 +104,7 @@ def test_only_what_is_overridden_is_taken_out_of_the_url() -> None:
 
 
 @pytest.mark.parametrize("kind", REAL_KINDS)
-async def test_options_that_contradict_those_of_the_service_do_not_stop_it(kind: str) -> None:
+async def test_options_that_contradict_the_services_own_do_not_stop_it(kind: str) -> None:
     async with connected(kind, f"mongodb://127.0.0.1:1/?{CONTRADICTING}") as connecting:
         client: Any = connecting
 
@@ -112,30 +112,30 @@ async def test_options_that_contradict_those_of_the_service_do_not_stop_it(kind:
         assert client.write_concern.document == {"w": "majority", "j": True}
 
 
-def test_a_pool_that_begins_above_its_end_is_refused_by_name() -> None:
+def test_a_minimum_pool_size_above_the_maximum_is_refused_by_name() -> None:
     with pytest.raises(UnusableUrl, match="minPoolSize is larger than SESSIONS_MONGO_MAX_POOL"):
         usable(f"{HOST}/?minPoolSize=51", max_pool=50)
 
 
 @pytest.mark.parametrize("option", ["wtimeout=5", "maxPoolSize=many", "authMechanism=FOO"])
-def test_an_option_the_driver_does_not_take_is_named(option: str) -> None:
+def test_an_option_the_driver_rejects_is_named(option: str) -> None:
     with pytest.raises(UnusableUrl, match=f"does not take: {option.partition('=')[0]}\\.$"):
         usable(f"{HOST}/chat?tls=true&{option}", max_pool=50)
 
 
-def test_a_password_with_a_question_mark_is_not_taken_for_an_option() -> None:
+def test_a_password_with_a_question_mark_is_not_mistaken_for_an_option() -> None:
     with pytest.raises(UnusableUrl, match="percent-encode the password") as refused:
         usable("mongodb://u:a?hush=1@h/chat", max_pool=50)
 
     assert "hush" not in str(refused.value)
 
 
-def test_a_name_behind_srv_that_does_not_resolve_is_said_to_be_that() -> None:
+def test_an_srv_name_that_does_not_resolve_is_reported_as_such() -> None:
     with pytest.raises(UnusableUrl, match=r"the name after mongodb\+srv:// does not resolve"):
         usable("mongodb+srv://u:hush@no.such.host.invalid/", max_pool=50)
 
 
-async def test_a_password_with_a_slash_is_not_taken_for_a_database() -> None:
+async def test_a_password_with_a_slash_is_not_mistaken_for_a_database() -> None:
     with pytest.raises(Exception, match="percent-encode the password") as refused:
         async with running_database(settings("mongodb://u:a/hush@h/chat")):
             pass

@@ -1,4 +1,4 @@
-"""Two processes of the service on one new database: two services, or one with two workers."""
+"""Two service processes on one new database: two services, or one with two workers."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ KEYED_LIMIT = 20
 
 @contextmanager
 def service_process(command: list[str], settings: dict[str, str]) -> Iterator[str]:
-    """Run a service with these settings and no others; give its URL."""
+    """Run a service with only these settings; give its URL."""
     outside = {name: v for name, v in os.environ.items() if not name.startswith("SESSIONS_")}
     process = subprocess.Popen(
         command,
@@ -44,10 +44,10 @@ def service_process(command: list[str], settings: dict[str, str]) -> Iterator[st
         process.communicate(timeout=STOP_TIMEOUT_S)
 
 
-# Of the session, so that all tests of the one come before those of the other.
+# Session scope, so that all tests of one kind run before those of the other.
 @pytest.fixture(scope="session", params=["services", "workers"])
 async def urls(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator[list[str]]:
-    """Give the URLs of both; those of workers are the same."""
+    """Give the URLs of both; two workers share one."""
     async with connected("pymongo", mongo_url) as client, fresh_database(client) as database:
         settings = {
             "SESSIONS_MONGO_URL": mongo_url,
@@ -61,7 +61,7 @@ async def urls(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator[
         with ExitStack() as stack:
             running = [stack.enter_context(service_process(c, settings)) for c in commands]
             yield [running[0], running[-1]]
-            # Waited for in a thread: the database's client must go on listening meanwhile.
+            # Awaited in a thread: the database's client must keep listening meanwhile.
             await asyncio.to_thread(stack.close)
 
 

@@ -1,4 +1,4 @@
-"""The service as a process of its own: prints the port it took, then serves until SIGTERM."""
+"""The service as a separate process: prints its port, then serves until SIGTERM."""
 
 import socket
 

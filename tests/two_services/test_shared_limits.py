@@ -1,4 +1,4 @@
-"""Two processes that count in MongoDB let through what one may, and not twice as much."""
+"""Two processes that count in MongoDB let through what one would, not twice as much."""
 
 import httpx2
 import pytest

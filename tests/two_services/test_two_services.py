@@ -1,6 +1,6 @@
-"""Two services, one MongoDB, many writers: nothing lost, nothing doubled, nobody overtaken.
+"""Two services, one MongoDB, many writers: nothing lost, duplicated or overtaken.
 
-The writers run once; each test looks at what they left.
+The writers run once; each test examines what they left.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ Services = list[httpx2.AsyncClient]
 
 
 class Sent(NamedTuple):
-    """An append: writers count their own from 0, and go round the sessions."""
+    """An append: each writer counts from 0, and takes the sessions in turn."""
 
     writer: int
     turn: int
@@ -47,7 +47,7 @@ def appends_of(writer: int) -> list[Sent]:
 
 
 def sent_texts() -> list[Counter[str]]:
-    """Return what was sent to each session, every text once."""
+    """Return the texts sent to each session, each once."""
     texts: list[Counter[str]] = [Counter() for _ in range(SESSIONS)]
     for writer in range(WRITERS):
         for sent in appends_of(writer):
@@ -95,7 +95,7 @@ async def history(service: httpx2.AsyncClient, session_id: str) -> list[dict[str
 
 @pytest.fixture(scope="module")
 async def session_ids(services: Services) -> list[str]:
-    """Return the sessions after all writers are done."""
+    """Return the sessions once all writers are done."""
     ids = [await create(services[n % 2]) for n in range(SESSIONS)]
     await asyncio.gather(*(write(services, ids, writer) for writer in range(WRITERS)))
     return ids
@@ -105,23 +105,23 @@ async def session_ids(services: Services) -> list[str]:
 async def logs(
     request: pytest.FixtureRequest, services: Services, session_ids: list[str]
 ) -> list[list[dict[str, Any]]]:
-    """Return what one of the services shows of all logs."""
+    """Return all logs as one of the services shows them."""
     return [await history(services[request.param], session_id) for session_id in session_ids]
 
 
-def test_every_log_is_numbered_from_one_without_a_gap(logs: list[list[dict[str, Any]]]) -> None:
+def test_every_log_is_numbered_from_one_without_gaps(logs: list[list[dict[str, Any]]]) -> None:
     for log in logs:
         assert [message["seq"] for message in log] == list(range(1, len(log) + 1))
 
 
-def test_nothing_is_lost_doubled_or_in_another_log(logs: list[list[dict[str, Any]]]) -> None:
+def test_nothing_is_lost_duplicated_or_in_another_log(logs: list[list[dict[str, Any]]]) -> None:
     found = [Counter(message["content"] for message in log) for log in logs]
 
     assert found == sent_texts()
     assert sum(map(Counter.total, found)) == APPENDS
 
 
-def test_each_writers_messages_are_in_the_order_of_their_sending(
+def test_each_writers_messages_are_in_the_order_they_were_sent(
     logs: list[list[dict[str, Any]]],
 ) -> None:
     for log in logs:

@@ -3,7 +3,7 @@
     violations = check(history, state)
     assert not violations, report(violations, history)
 
-Each invariant of the design has a file, which says what it is.
+Each invariant of the design has a file that states it.
 """
 
 from tests.faults.checker.invariants import check

@@ -1,4 +1,4 @@
-"""I11: every failure is well-formed, and tells definite, unknown and "try again" apart."""
+"""I11: every failure is well-formed, and distinguishes definite, unknown and "try again"."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from tests.faults.checker.evidence import Evidence, SessionEvidence
 from tests.faults.checker.violation import Violation
 from tests.faults.history import Operation, Outcome
 
-# A request that comes too slowly, and one too many.
+# A request that arrives too slowly, and one too many.
 ALWAYS_ALLOWED = {408, 429}
 UNAVAILABLE = 503
 
@@ -38,7 +38,7 @@ def _problem(operation: Operation) -> str | None:
 
 
 def _wrongly_refused(session: SessionEvidence) -> Iterator[Violation]:
-    """All requests of the load are right: only a session that may be gone may be 404."""
+    """All requests of the load are valid: only a session that may be gone may be 404."""
     sent_s = [delete.invoked_s for delete in session.deletes if delete.may_have_happened]
     for operation in session.operations:
         status = operation.status or 0

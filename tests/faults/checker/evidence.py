@@ -1,7 +1,7 @@
-"""A history sorted for the checker: what was asked of each session, and what came of each message.
+"""A history sorted for the checker: the requests for each session, the outcome of each message.
 
-Whether something happened is known only in part. What is `OK` did happen before its answer came;
-what is unknown may have happened at any time since it was sent, also after its client gave up.
+Whether something happened is known only in part. What is `OK` happened before its response came;
+what is unknown may have happened at any time since it was sent, even after its client gave up.
 """
 
 import math
@@ -17,7 +17,7 @@ READS = (Kind.HISTORY, Kind.RECENT, Kind.GET)
 
 @dataclass
 class SentMessage:
-    """A message and the attempts to append it, in the order in which they were sent."""
+    """A message and the attempts to append it, in the order they were sent."""
 
     body: str
     key: str | None
@@ -49,7 +49,7 @@ class SentMessage:
 
 @dataclass
 class SessionEvidence:
-    """What its owner did with a session, in the order in which it was sent."""
+    """What its owner did with a session, in the order it was sent."""
 
     session: str
     owner: str
@@ -66,7 +66,7 @@ class SessionEvidence:
 
     @cached_property
     def deleted(self) -> Operation | None:
-        """Return the first answer that says it is gone: to the delete, or 404 after one."""
+        """Return the first response that says it is gone: to the delete, or 404 after one."""
         if not self.may_be_deleted:
             return None
         sent_s = min(delete.invoked_s for delete in self.deletes if delete.may_have_happened)
@@ -80,7 +80,7 @@ class SessionEvidence:
 
     @cached_property
     def is_lasting(self) -> bool:
-        """Say whether nothing may have taken messages out of its log."""
+        """Say whether nothing can have removed messages from its log."""
         return not self.clears and not self.may_be_deleted
 
     def may_be_cleared_after(self, time_s: float) -> bool:
@@ -102,7 +102,7 @@ class Evidence:
 
     @cached_property
     def seqs(self) -> dict[str, int]:
-        """Return the number of each message: where it is at rest, or else was seen."""
+        """Return the number of each message: the one at rest, or else the one seen."""
         found: dict[str, int] = {}
         for session in self.sessions.values():
             for read in session.reads:
@@ -115,8 +115,8 @@ class Evidence:
     def moved(self) -> set[str]:
         """Return the messages that may have had more than one number.
 
-        A clear takes away a message and its key: a later attempt appends it anew, and so does
-        one that was under way.
+        A clear removes a message and its key: a later attempt appends it again, and so does
+        one in flight.
         """
         return {
             message.body
@@ -126,7 +126,7 @@ class Evidence:
         }
 
     def logs(self) -> Iterator[tuple[SessionEvidence, tuple[Seen, ...]]]:
-        """Go through the logs that are shown at rest."""
+        """Iterate over the logs that are shown at rest."""
         for id_, served in self.state.served.items():
             if id_ in self.sessions:
                 yield self.sessions[id_], served.log

@@ -36,6 +36,6 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[Violation]]] = {
 
 
 def check(history: History, state: FinalState) -> list[Violation]:
-    """Return all violations, those of each invariant together. Read when all is at rest."""
+    """Return all violations, grouped by invariant. Read when all is at rest."""
     evidence = Evidence(history, state)
     return [violation for find in INVARIANTS.values() for violation in find(evidence)]

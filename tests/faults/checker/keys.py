@@ -1,4 +1,4 @@
-"""I3: each idempotency key is there at most once, and each message, which is sent once or keyed."""
+"""I3: each idempotency key exists at most once, and each message, which is sent once or keyed."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator

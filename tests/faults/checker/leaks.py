@@ -1,4 +1,4 @@
-"""I9: no answer to one user holds anything of another."""
+"""I9: no response to one user contains anything of another."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""I4: numbers run from the head's start to its end without a hole, and none is used twice."""
+"""I4: numbers run from the head's start to its end without a gap, and none is used twice."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -53,7 +53,7 @@ def _known(*operations: Operation | None) -> tuple[Operation, ...]:
 
 
 def _out_of_place(evidence: Evidence, session: SessionEvidence) -> Iterator[Violation]:
-    """A turn's messages stand in their order, and none without the one before it."""
+    """A turn's messages are in order, and none exists without the one before it."""
     if session.clears or evidence.moved & {message.body for message in session.messages}:
         return
     seqs = evidence.seqs

@@ -12,7 +12,7 @@ def check_order(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _overtaken(evidence: Evidence, session: SessionEvidence) -> Iterator[Violation]:
-    """Sweep over time: beside each message, the greatest number acknowledged before."""
+    """Sweep over time: with each message, the greatest number acknowledged before it."""
     seqs, moved = evidence.seqs, evidence.moved
     numbered = [m for m in session.messages if m.body in seqs and m.body not in moved]
     greatest: SentMessage | None = None

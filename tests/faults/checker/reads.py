@@ -1,4 +1,4 @@
-"""I6: a read shows an unbroken range, all that was acknowledged before, and no less than others."""
+"""I6: a read shows an unbroken range, all that was acknowledged before, no less than others."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.faults.history import Kind, Operation
 
 
 class _End(NamedTuple):
-    """What an operation tells of the end of a log: it was at least there when it was answered."""
+    """What an operation says of a log's end: it was at least there when the response came."""
 
     seq: int
     operation: Operation
@@ -38,7 +38,7 @@ def _broken(evidence: Evidence, session: SessionEvidence, read: Operation) -> It
 
 
 def _taken_back(evidence: Evidence, session: SessionEvidence) -> Iterator[Violation]:
-    """What was shown once is there at rest, when nothing may take it away."""
+    """What was shown once is still there at rest, if nothing may remove it."""
     served = evidence.state.served.get(session.session)
     if served is None or not session.is_lasting:
         return
@@ -52,7 +52,7 @@ def _taken_back(evidence: Evidence, session: SessionEvidence) -> Iterator[Violat
 
 
 def _shrunk(evidence: Evidence, session: SessionEvidence) -> Iterator[Violation]:
-    """Sweep over time: beside each read, the greatest end that was known before it was sent."""
+    """Sweep over time: with each read, the greatest end known before it was sent."""
     ends = [end for read in session.reads if (end := _end_of(session, read)) is not None]
     known = sorted([*ends, *_appended(evidence, session)], key=lambda e: e.operation.completed_s)
     waiting = iter(known)
@@ -75,11 +75,11 @@ def _appended(evidence: Evidence, session: SessionEvidence) -> Iterator[_End]:
 
 
 def _end_of(session: SessionEvidence, read: Operation) -> _End | None:
-    """Return the end of the log as a read shows it, where it shows it."""
+    """Return the end of the log as a read shows it, if it does."""
     if read.kind is not Kind.HISTORY and read.seen and read.seen[-1].seq is not None:
         return _End(read.seen[-1].seq + read.skip, read)
     if not session.is_lasting:
-        # Counts begin at a start that may have moved.
+        # Counts start from a number that may have moved.
         return None
     for head in read.heads:
         if head.message_count is not None:

@@ -1,4 +1,4 @@
-"""I8: what was deleted, or cleared, is gone for ever, and leaves nothing behind."""
+"""I8: what was deleted or cleared is gone forever, and leaves nothing behind."""
 
 from collections.abc import Iterator
 

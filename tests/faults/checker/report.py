@@ -1,4 +1,4 @@
-"""A readable report: what is broken, with the operations that show it and the faults between."""
+"""A readable report: what is broken, the operations that show it, the faults between them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ def _lines(violations: Sequence[Violation], history: History) -> Iterator[str]:
 
 
 def _story(violation: Violation, marks: Sequence[Mark], begun_s: float) -> Iterator[str]:
-    """Tell the operations in the order they were sent, with the marks that fell between."""
+    """List the operations in the order they were sent, with the marks between them."""
     operations = sorted(violation.operations, key=lambda op: op.invoked_s)[:MAX_OPERATIONS]
     if not operations:
         return

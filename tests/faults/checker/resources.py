@@ -1,4 +1,4 @@
-"""I12: 60 s after the fault, memory, sockets, tasks and pool are back within a tenth."""
+"""I12: 60 s after the fault, memory, sockets, tasks and pool are back to within a tenth."""
 
 import math
 from collections import defaultdict
@@ -14,7 +14,7 @@ TOLERANCE = 0.1
 
 
 def check_resources(evidence: Evidence) -> Iterator[Violation]:
-    """Compare medians, for one sample may meet a ping; a rest of a whole is rounded up."""
+    """Compare medians, as one sample may include a ping; fractions are rounded up."""
     by_process: defaultdict[str, defaultdict[Phase, list[Sample]]] = defaultdict(
         lambda: defaultdict(list)
     )

@@ -1,4 +1,4 @@
-"""I2: nothing is stored or shown that was never sent, nor what was definitely refused."""
+"""I2: nothing is stored or shown that was never sent or was definitely refused."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def _in_reads(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _heads(evidence: Evidence) -> Iterator[Violation]:
-    """A session nobody was told of can only come from a create whose outcome is unknown."""
+    """A session no client knows of can only come from a create whose outcome is unknown."""
     unknown = Counter(
         operation.user
         for operation in evidence.history.of_kind(Kind.CREATE)
@@ -60,5 +60,5 @@ def _problem(evidence: Evidence, body: str, session: str) -> str | None:
 
 
 def _was_too_late(message: SentMessage) -> bool:
-    """Say whether the delete came between: who appended at the same time had it shown already."""
+    """Say whether the delete came between: a concurrent append had already shown it."""
     return all(attempt.status == 404 for attempt in message.attempts)

@@ -1,4 +1,4 @@
-"""kill -9 of all members at once, as when they share a rack; then all come back."""
+"""kill -9 of all members together, as if they shared a rack; then all come back."""
 
 import asyncio
 

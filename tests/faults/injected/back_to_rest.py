@@ -15,7 +15,7 @@ from tests.faults.under_load import Inject, Scene, inject_under_load, load_of, o
 
 SETTLE_S, REST_S = 10, 60
 WARM_UPS = 4
-# A cache that fills up to its bound is no leak, but would look like one.
+# A cache that fills up to its bound is not a leak, but would look like one.
 UNCACHED: Any = {"SESSIONS_WINDOW_CACHE_BYTES": "0"}
 
 

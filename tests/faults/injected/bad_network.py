@@ -12,7 +12,7 @@ from tests.faults.rig.service import Service
 from tests.faults.size import Size
 from tests.faults.under_load import Inject, Scene, inject_under_load, load_of, proven
 
-# As impatient as clients of a service are; half-open connections keep them waiting so long.
+# As impatient as real clients are; half-open connections keep them waiting this long.
 CLIENTS_DEADLINE_S = 3
 CHANCE = {
     Fault.DELAY: 0.1,
@@ -26,7 +26,7 @@ CHANCE = {
 
 
 async def run_before_clients(rig: Rig, size: Size, result: Result) -> None:
-    """Put a proxy between clients and each of two services."""
+    """Put a proxy between the clients and each of two services."""
     async with rig.services(2) as services, proxies_before(rig, services) as (proxies, urls):
         scene = Scene(rig, services, History(rig.seed))
         load = replace(load_of(rig, size), deadline_s=CLIENTS_DEADLINE_S)
@@ -53,7 +53,7 @@ async def run_before_database(rig: Rig, size: Size, result: Result) -> None:
 
 
 def next_fault(proxies: Sequence[FaultProxy]) -> Inject:
-    """Return what makes the proxies go from one fault to the next, in turn."""
+    """Return a function that switches the proxies from one fault to the next, in turn."""
 
     async def change(scene: Scene, turn: int) -> None:
         fault = list(CHANCE)[turn % len(CHANCE)]

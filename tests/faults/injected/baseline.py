@@ -1,7 +1,7 @@
 """The same faults against a service that counts first: what another design would have cost.
 
-Its figures have no goals. What is counted is what lies in MongoDB: numbers that no message has,
-and messages that are there twice because a client repeated an append it had no answer to.
+Its figures have no goals. They count what MongoDB stores: numbers that no message has,
+and messages stored twice because a client repeated an append it got no response to.
 """
 
 import sys
@@ -65,6 +65,6 @@ def _gaps(state: FinalState) -> int:
 
 
 def _doubles(state: FinalState) -> int:
-    """Return how many messages are there once more: each that was sent has a body of its own."""
+    """Return how many messages are duplicates: each message sent has a unique body."""
     bodies = Counter(entry.body for entries in state.entries.values() for entry in entries)
     return bodies.total() - len(bodies)

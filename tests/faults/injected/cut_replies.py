@@ -1,4 +1,4 @@
-"""Replies of the database that are cut off after the commit: done, and nobody knows."""
+"""Replies of the database that are cut off after the commit: done, and no one knows."""
 
 from tests.faults.history import History
 from tests.faults.load import run_load

@@ -15,10 +15,10 @@ MIX = Mix(
     append=20, turn=2, replay=5, history=4, recent=2, get=2, list=1, walk=1, create=0, delete=0,
     clear=3, foreign=1, race=100,
 )  # fmt: skip
-# A third of them may be deleted: enough that there always is one.
+# A third of them may be deleted: enough that there is always one.
 SESSIONS = 300
 MONGO_TIMEOUT_S = 1
-# The shortest grace that these allow, so that the sweeper comes soon.
+# The shortest grace these settings allow, so that the sweeper comes soon.
 QUICK: Any = {
     "SESSIONS_MONGO_TIMEOUT_S": str(MONGO_TIMEOUT_S),
     "SESSIONS_DELETE_GRACE_S": str(HEADS_KNOWN_FOR_S + 5 * MONGO_TIMEOUT_S),

@@ -1,4 +1,4 @@
-"""The disk of all members is full for a while, as when they share one; then there is space."""
+"""All members' disk is full for a while, as if they shared one; then it has space again."""
 
 import asyncio
 import time
@@ -63,7 +63,7 @@ async def _run(rig: Rig, disk: BoundedDisk, size: Size, result: Result) -> None:
 async def _fill(scene: Scene, disk: BoundedDisk) -> Span:
     """Fill the disk, wait until no append gets through, and free it; return when it was full.
 
-    MongoDB has files with space left in them: full is the disk once it has noticed.
+    MongoDB's files have space left in them: the disk counts as full once MongoDB has noticed.
     """
     scene.mark("the disk is full")
     disk.fill()
@@ -78,7 +78,7 @@ async def _fill(scene: Scene, disk: BoundedDisk) -> Span:
 
 
 async def _recover(scene: Scene) -> float:
-    """Start again what ended; return how long it took until appends got through."""
+    """Restart what ended; return how long it took until appends got through."""
     begun_s = time.monotonic()
     replicas = scene.rig.replicas
     ended = [member for member in replicas.members if not member.process.is_running]
@@ -91,10 +91,10 @@ async def _recover(scene: Scene) -> float:
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110  It is about other processes.
+        while not condition():  # noqa: ASYNC110  It waits for other processes.
             await asyncio.sleep(POLL_S)
 
 
 def _within(spans: list[Span], operations: list[Operation]) -> list[Operation]:
-    """Return those that began and ended within one of the spans."""
+    """Return the operations that began and ended within one of the spans."""
     return [op for op in operations for a, b in spans if a < op.invoked_s and op.completed_s < b]

@@ -23,10 +23,10 @@ CODES = (11600, 11602, 91, 189, 10107, 13435, 6, 7, 89, 112, 50, 64, 100)
 CLOSE = {"closeConnection": True}
 # Longer than the service waits for one operation.
 BLOCK = {"blockConnection": True, "blockTimeMS": 1500}
-# What fails once is tried again by the driver; what fails for ever has to end in an answer.
+# The driver retries what fails once; what fails forever must still end in a response.
 ONCE = {"times": 1}
 MODES: tuple[Any, ...] = (ONCE, "alwaysOn")
-# More than MongoDB sends at first, so that the rest is asked for by getMore.
+# More than MongoDB sends in the first batch, so that getMore requests the rest.
 LONG_LOG = 150
 TIMEOUT_S = 1
 QUICK: Any = {"SESSIONS_MONGO_TIMEOUT_S": str(TIMEOUT_S)}
@@ -34,7 +34,7 @@ MESSAGE = {"role": "user", "content": "hello"}
 MAPPED = {"200", "201", "202", "503"}
 LONGEST_S = 15
 RECOVERED_S, POLL_S = 5, 0.02
-# A primary that only says it is none does not tell the driver when it is one again.
+# A primary that only claims not to be one does not notify the driver when it is one again.
 POLLING = "&serverMonitoringMode=poll"
 
 Answer = httpx2.Response
@@ -42,7 +42,7 @@ Ask = Callable[["_Sessions"], Awaitable[Answer]]
 
 
 class _Sessions:
-    """Asks the service for one thing each, on sessions of its own."""
+    """Sends the service one request per method, on its own sessions."""
 
     def __init__(self, client: httpx2.AsyncClient, long: str) -> None:
         self._client = client
@@ -81,7 +81,7 @@ WRITES = ("insert", "update", "findAndModify", "delete")
 
 
 async def run(rig: Rig, size: Size, result: Result) -> None:
-    """Let each command fail once in each way; with `size.times` 2, also for ever."""
+    """Let each command fail once in each way; with `size.times` 2, also forever."""
     primary = await rig.replicas.healthy()
     statuses: Counter[str] = Counter()
     untold = 0
@@ -107,7 +107,7 @@ async def run(rig: Rig, size: Size, result: Result) -> None:
 
 
 def _failures() -> list[tuple[str, dict[str, Any]]]:
-    """Return each command with each way in which it fails."""
+    """Return each command with each way it fails."""
     coded = [(command, {"errorCode": code}) for command in ASKS for code in CODES]
     broken = [(command, how) for command in ASKS for how in (CLOSE, BLOCK)]
     unsure: list[tuple[str, dict[str, Any]]] = [
@@ -126,7 +126,7 @@ async def _inject(
     mode: Any,
     statuses: Counter[str],
 ) -> int:
-    """Count the answers by their statuses; return how many do not tell what was done."""
+    """Count the responses by status; return how many do not say what was done."""
     command, how = failure
     asks = ASKS[command]
     logs = [await open_session(store, "a" * LONG_LOG) for _ in asks]
@@ -138,14 +138,14 @@ async def _inject(
     for answer in answers:
         statuses[str(answer.status_code)] += 1
         untold += answer.status_code >= 500 and "outcome" not in answer.headers
-    # Each failure must meet a service that works, or it would not be met at all.
+    # Each failure must hit a working service, or the service would never run into it.
     await _recovered_s(_Sessions(client, ""))
     return untold
 
 
 async def _recovered_s(sessions: _Sessions) -> float:
     begun_s = time.monotonic()
-    while not (await sessions.list()).is_success:  # noqa: ASYNC110  Only asking tells.
+    while not (await sessions.list()).is_success:  # noqa: ASYNC110  Only polling shows it.
         await asyncio.sleep(POLL_S)
     return time.monotonic() - begun_s
 

@@ -1,6 +1,6 @@
-"""More than the service can do, from clients who do not wait for each other's answers.
+"""More than the service can handle, from clients that do not wait for each other's responses.
 
-The clients have a core of their own, or their work would be taken for that of the service.
+The clients have their own core, or their work would be mistaken for the service's.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ from tests.faults.rig.service import Service
 from tests.faults.size import Size
 from tests.faults.under_load import percentile
 
-# So many keep the service busy without a break, and it refuses none of them.
+# This many keep the service constantly busy, and it refuses none of them.
 PEAK_IN_FLIGHT, WARM_UP_S, PEAK_S = 400, 3, 8
 # Far more than a service that sheds lets happen.
 OPEN_IN_FLIGHT = 5000
 GOODPUT = {2: 0.9, 5: 0.8}
-# A machine that others use, too, is now slow and now fast: the peak is taken between all of them.
+# A shared machine is sometimes slow, sometimes fast: the peak is measured between all rounds.
 ROUNDS = 3
 ACCEPTED_P99_S, RECOVERED_S = 1, 5
 FEW_PER_S, FEW_S = 20, 1
-# What a probe of Kubernetes waits unless it is told otherwise.
+# How long a Kubernetes probe waits by default.
 HEALTH_S, HEALTH_EVERY_S = 1, 0.5
 
 
 class _Round(NamedTuple):
-    """What came of a load; `peak_per_s` is the mean of the peaks before and behind it."""
+    """The result of a load; `peak_per_s` is the mean of the peaks before and after it."""
 
     sent: Sent
     peak_per_s: float
@@ -61,7 +61,7 @@ async def _rounds(rig: Rig, service: Service, times: int, duration_s: float) -> 
 
 
 async def peak_per_s(rig: Rig, url: str) -> float:
-    """Return how many appends a second are acknowledged when clients wait for each other."""
+    """Return how many appends per second are acknowledged when clients wait for each other."""
     await send(Load(url, 0, WARM_UP_S, PEAK_IN_FLIGHT, rig.seed))
     return _goodput_per_s(await send(Load(url, 0, PEAK_S, PEAK_IN_FLIGHT, rig.seed)))
 
@@ -104,7 +104,7 @@ def _goodput_per_s(sent: Sent) -> float:
 
 
 async def _health_s(service: Service, duration_s: float) -> float:
-    """Return the longest that whoever asks for the health had to wait."""
+    """Return the longest time a health check had to wait."""
     longest_s, end_s = 0.0, time.monotonic() + duration_s
     while (begun_s := time.monotonic()) < end_s:
         async with asyncio.timeout(duration_s):

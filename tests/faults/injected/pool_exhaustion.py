@@ -1,4 +1,4 @@
-"""Five hundred callers at once, five connections to the database."""
+"""Five hundred concurrent callers, five connections to the database."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from tests.faults.under_load import Scene, durations_s, load_of, percentile, pro
 
 POOL, CALLERS = 5, 500
 ANSWERED_S, RECOVERED_S = 3, 2
-# Reads of all kinds above all: they do not share database calls, as appends do.
+# Mainly reads of all kinds: unlike appends, they do not share database calls.
 MIX = Mix(
     append=20, turn=0, replay=2, history=20, recent=20, get=10, list=10, walk=0, create=5, delete=0,
     clear=0, foreign=2,

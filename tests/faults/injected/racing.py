@@ -1,4 +1,4 @@
-"""Two services that start at once on a database without indexes, and write the same session."""
+"""Two services that start together on a database without indexes and write to one session."""
 
 from dataclasses import replace
 

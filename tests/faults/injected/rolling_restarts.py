@@ -1,4 +1,4 @@
-"""SIGTERM of one service after the other behind a balancer that hears of it late."""
+"""SIGTERM of one service after the other, behind a balancer that learns of it late."""
 
 import asyncio
 import signal
@@ -10,9 +10,9 @@ from tests.faults.rig.rig import Rig
 from tests.faults.size import Size
 from tests.faults.under_load import Scene, failed, inject_under_load, load_of, proven
 
-# For so long the balancer goes on opening connections to a service that has got its signal.
+# How long the balancer keeps opening connections to a service that got its signal.
 STALE_S = 0.5
-# Longer than clients keep a connection they do not use: none is closed under their hands.
+# Longer than clients keep an unused connection: none is closed while in use.
 DRAIN_S, SHUTDOWN_S = 2, 20
 CLOSE_S = 8
 

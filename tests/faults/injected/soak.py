@@ -1,4 +1,4 @@
-"""A long time at 70 % of the peak: neither memory nor answers may drift."""
+"""A long time at 70 % of the peak: neither memory nor response times may drift."""
 
 from tests.faults.injected.overload import OPEN_IN_FLIGHT, peak_per_s
 from tests.faults.open_loop import Load, send
@@ -10,7 +10,7 @@ from tests.faults.size import Size
 from tests.faults.under_load import percentile
 
 SHARE_OF_PEAK = 0.7
-# The first part warms caches up; the others are compared.
+# The first part warms up caches; the others are compared.
 PARTS = 6
 MEMORY_GROWTH, P99_DRIFT = 0.02, 0.1
 
@@ -30,7 +30,7 @@ Part = tuple[int, float]
 
 
 async def _part(service: Service, load: Load) -> Part:
-    """Return the memory of the service after this part, and the p99 of its answers."""
+    """Return the service's memory after this part, and the p99 of its responses."""
     sent = await send(load)
     return memory_bytes(service), percentile(sorted(sent.accepted_s), 0.99)
 

@@ -1,4 +1,4 @@
-"""Plays a balancer whose list of endpoints is stale: it goes on sending to one that stops."""
+"""A balancer whose list of endpoints is stale: it keeps sending to one that stops."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
@@ -12,9 +12,9 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Balancer:
-    """Gives each new connection to the next endpoint in the list, as balancers of level 4 do.
+    """Gives each new connection to the next endpoint in the list, as layer 4 balancers do.
 
-    What goes wrong with an endpoint goes wrong for the client: nothing is tried again.
+    If an endpoint fails, the client sees the failure: nothing is retried.
     """
 
     def __init__(self, ports: Sequence[int]) -> None:

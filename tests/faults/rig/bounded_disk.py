@@ -1,4 +1,4 @@
-"""A small disk in memory that can be filled: mounted where only chosen processes see it."""
+"""A small in-memory disk that can be filled, mounted where only chosen processes see it."""
 
 import asyncio
 import os
@@ -13,8 +13,8 @@ CHUNK_BYTES = 64 * 1024
 MOUNT_S = 10
 POLL_S = 0.02
 MOUNTED, FILLER = ".mounted", "filler"
-# The process that holds the mount: what else sees it may end, and find its data again.
-# Entering a namespace unties a process from the one that started it: tie it again.
+# The process that holds the mount: others that see it may end, and find their data again.
+# Entering a namespace detaches a process from its parent: attach it again.
 TIED = "exec setpriv --pdeathsig TERM"
 HOLD = f'mount -t tmpfs -o size="$1"m tmpfs "$0" && touch "$0/{MOUNTED}" && {TIED} sleep 86400'
 ENTER = f'mkdir -p "$0" && {TIED} "$@"'
@@ -22,7 +22,7 @@ TOOLS = ("unshare", "nsenter", "setpriv")
 
 
 class CannotMount(Exception):
-    """This machine does not let us mount anything; the fault cannot be shown here."""
+    """This machine does not let us mount anything; the fault cannot be injected here."""
 
 
 class BoundedDisk:
@@ -31,13 +31,13 @@ class BoundedDisk:
         self._holder = holder
 
     def command(self, command: list[str], data: Path) -> list[str]:
-        """Return the command as one that sees the disk, and on it this folder."""
+        """Return the command wrapped so that it sees the disk, and this folder on it."""
         target = f"--target={self._holder.pid}"
         enter = [_path("nsenter"), target, "--user", "--mount", "--preserve-credentials"]
         return [*enter, "sh", "-c", ENTER, str(data), *command]
 
     def fill(self) -> None:
-        """Take all the space that is left."""
+        """Use up all the space that is left."""
         with suppress(OSError), self._outside(FILLER).open("ab", buffering=0) as file:
             while True:
                 file.write(b"\0" * CHUNK_BYTES)
@@ -58,10 +58,10 @@ class BoundedDisk:
 
 @asynccontextmanager
 async def bounded_disk(folder: Path, size_mb: int) -> AsyncIterator[BoundedDisk]:
-    """Mount a disk of that size at the folder, for those who are started to see it.
+    """Mount a disk of that size at the folder, for processes started to see it.
 
     Raises:
-        CannotMount: it takes namespaces of users, which some machines forbid.
+        CannotMount: it needs user namespaces, which some machines forbid.
     """
     if not all(map(shutil.which, TOOLS)):
         raise CannotMount

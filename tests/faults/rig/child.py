@@ -1,4 +1,4 @@
-"""A child process that can be killed, frozen and started again; it dies with the rig."""
+"""A child process that can be killed, frozen and restarted; it dies with the rig."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ STOP_S = 40
 
 
 class Child:
-    """One command with its log; at most one process of it runs at a time."""
+    """One command with its log; at most one process runs it at a time."""
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self._command = command
@@ -55,7 +55,7 @@ class Child:
         self.send(signal.SIGCONT)
 
     async def stop(self) -> None:
-        """Ask it to end, which a frozen one cannot hear; kill what does not."""
+        """Ask the process to end, which a frozen one cannot do; kill it if it does not."""
         if not self.is_running:
             return
         self.thaw()

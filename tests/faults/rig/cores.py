@@ -1,4 +1,4 @@
-"""Clients and servers on cores of their own: the load takes nothing from what it measures."""
+"""Clients and servers on separate cores: the load takes nothing from what it measures."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def apart(servers: Iterable[int]) -> Iterator[None]:
-    """Keep these processes off one core, and this one and whatever it starts on that core.
+    """Keep these processes off one core, and this process and its children on that core.
 
     On a machine with one core, all stay where they are.
     """
@@ -27,5 +27,5 @@ def apart(servers: Iterable[int]) -> Iterator[None]:
 def _keep(pids: Iterable[int], cores: set[int]) -> None:
     for pid in pids:
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(ProcessLookupError):  # It ended meanwhile.
+            with suppress(ProcessLookupError):  # It has ended meanwhile.
                 os.sched_setaffinity(int(thread.name), cores)

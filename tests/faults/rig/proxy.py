@@ -1,4 +1,4 @@
-"""A way from here to there that fails as told: between clients and services, or to MongoDB."""
+"""A proxy that fails on demand: between clients and services, or in front of MongoDB."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ CHUNK_BYTES = 64 * 1024
 TRICKLE_BYTES = 1024
 DELAY_S = 0.3
 RESET = struct.pack("ii", 1, 0)
-# Where the name of the command begins in an OP_MSG.
+# Where the command name begins in an OP_MSG.
 COMMAND_AT = 26
 OP_MSG = struct.pack("<i", 2013)
 
@@ -35,10 +35,10 @@ Matches = Callable[[bytes], bool]
 
 
 class FaultProxy:
-    """Does `fault` to those requests that match, each with `chance`; passes the others on.
+    """Applies `fault` to the requests that match, each with `chance`; forwards the others.
 
-    It takes what arrives after an answer for the beginning of a request: nobody may send
-    two at a time on one connection.
+    It treats what arrives after a response as the beginning of a request: no client may send
+    two requests at a time on one connection.
     """
 
     def __init__(self, port: int, random: Random, matches: Matches = bool) -> None:
@@ -149,14 +149,14 @@ async def _trickle(data: bytes, writer: StreamWriter) -> None:
 
 
 def _reset(writer: StreamWriter) -> None:
-    """End the connection with RST, not with FIN: the other side cannot take it for an end."""
+    """End the connection with RST, not with FIN: it cannot be mistaken for a regular end."""
     with suppress(OSError):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     writer.transport.abort()
 
 
 def is_command(*names: str) -> Matches:
-    """Match MongoDB's requests for these commands."""
+    """Match requests to MongoDB with these commands."""
     beginnings = tuple(f"{name}\0".encode() for name in names)
     return lambda data: data[12:16] == OP_MSG and data[COMMAND_AT:].startswith(beginnings)
 

@@ -22,16 +22,16 @@ POLL_S = 0.2
 PRIMARY_S = 60
 HEALTHY_S = 60
 PRIMARY, SECONDARY = 1, 2
-# A member goes back to its last checkpoint when it has to undo what only it had, and MongoDB
-# 6.0 takes minutes for that where a minute's writes went to few documents: all heads are such.
+# A member returns to its last checkpoint when it has to undo what only it had, and MongoDB
+# 6.0 takes minutes for that if a minute's writes went to few documents, as heads are.
 CHECKPOINT_S = 2
 LOG_LINES, LOG_LINE_CHARS = 3, 400
-# A full disk is noticed at once when no file was made larger in advance.
+# A full disk is noticed immediately if no file was enlarged in advance.
 SMALL_FILES = ("--wiredTigerEngineConfigString", "log=(file_max=2MB,prealloc=false)")
 
 
 class NotWhole(Exception):
-    """A replica set has not become what was waited for; the text says what each member is."""
+    """A replica set did not reach the awaited state; the text gives each member's state."""
 
 
 class Member:
@@ -53,17 +53,17 @@ class Member:
         return f"{HOST}:{self.port}"
 
     async def command(self, name: str, **options: Any) -> dict[str, Any]:
-        """Run a command on this member, whatever it is in the set."""
+        """Run a command on this member, whatever its role in the set."""
         return await asyncio.to_thread(self._run, name, options)
 
     async def status(self) -> dict[str, Any]:
-        """Return the set as this member sees it, or nothing where it does not answer."""
+        """Return the set as this member sees it, or nothing if it does not respond."""
         with suppress(PyMongoError):
             return await self.command("replSetGetStatus")
         return {}
 
     async def described(self) -> str:
-        """Return its state, and the last errors and lines that it logged."""
+        """Return its state, and the last errors and lines it logged."""
         process = "runs" if self.process.is_running else f"ended ({await self.process.ended()})"
         states = [m["stateStr"] for m in (await self.status()).get("members", []) if "self" in m]
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
@@ -73,7 +73,7 @@ class Member:
         return "\n  ".join([head, *(line[:LOG_LINE_CHARS] for line in [*errors, *last])])
 
     def _run(self, name: str, options: dict[str, Any]) -> dict[str, Any]:
-        # The driver's asynchronous client leaves a socket open that it closes while connecting.
+        # If closed while connecting, the driver's asynchronous client leaves a socket open.
         with MongoClient[dict[str, Any]](
             HOST, self.port, directConnection=True, timeoutMS=2000, serverSelectionTimeoutMS=500
         ) as client:
@@ -81,7 +81,7 @@ class Member:
 
 
 class ReplicaSet:
-    """Three members; those of a new start have folders and ports of their own."""
+    """Three members; each new start gives them their own folders and ports."""
 
     def __init__(
         self, folder: Path, election_timeout_ms: int, disk: BoundedDisk | None = None
@@ -120,11 +120,11 @@ class ReplicaSet:
                 await asyncio.sleep(POLL_S)
 
     async def healthy(self) -> Member:
-        """Return the primary once every member follows it, and has undone what it has not.
+        """Return the primary once every member follows it, and has undone what the primary lacks.
 
-        One that was killed as the primary is a secondary at first, and only then finds out that
-        it has writes which nobody else has. Killing the next primary before that is over would
-        leave one member that can vote: no majority, and another fault than the one injected.
+        A member that was killed as primary is a secondary at first, and only then finds out that
+        it has writes that no other member has. Killing the next primary before that is over would
+        leave one member that can vote: no majority, and a different fault from the one injected.
 
         Raises:
             NotWhole: it took longer than a minute.
@@ -141,7 +141,7 @@ class ReplicaSet:
             await _until_answers(member)
 
     async def mend(self) -> None:
-        """Thaw and start again whatever a fault has left frozen or dead.
+        """Thaw and restart whatever a fault has left frozen or dead.
 
         Raises:
             NotWhole: that was not enough.
@@ -153,18 +153,18 @@ class ReplicaSet:
         await self.healthy()
 
     async def renew(self) -> None:
-        """End it, and run another without data; what the old one left can be looked at."""
+        """End it, and run another without data; what the old one left can be inspected."""
         await self.stop()
         await self.start()
 
     async def step_down(self) -> None:
         member = await self.primary()
-        # The answer may be lost with the connections the step-down closes.
+        # The response may be lost with the connections that the step-down closes.
         with suppress(PyMongoError):
             await member.command("replSetStepDown", value=5, secondaryCatchUpPeriodSecs=2)
 
     async def _is_whole(self) -> bool:
-        """Say whether all have the same primary and wrote, or took over, something of its term."""
+        """Say whether all have the same primary and wrote, or replicated, something of its term."""
         statuses = await asyncio.gather(*(member.status() for member in self.members))
         if not all(status.get("optimes") for status in statuses):
             return False
@@ -230,7 +230,7 @@ def _command(binary: Path, data: Path, port: int) -> list[str]:
 
 
 async def _end(member: Member) -> None:
-    # Nobody needs its data any more: it needs no clean end either.
+    # No one needs its data any more, so it needs no clean end either.
     member.process.thaw()
     await member.process.kill()
 

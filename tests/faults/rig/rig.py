@@ -14,7 +14,7 @@ from tests.scripted import scripted_server
 
 @dataclass
 class Rig:
-    """What faults are done to. `database` is new; `random` follows from the seed."""
+    """What faults are injected into. `database` is new; `random` follows from the seed."""
 
     replicas: ReplicaSet
     folder: Path
@@ -41,5 +41,5 @@ class Rig:
 
 
 def rig_on(replicas: ReplicaSet, folder: Path, seed: int) -> Rig:
-    # The database's name is no part of what is replayed.
+    # The database's name is not part of what is replayed.
     return Rig(replicas, folder, seed, Random(seed), f"faults_{uuid4().hex}")

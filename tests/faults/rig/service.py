@@ -1,4 +1,4 @@
-"""The service as its users run it: `session-service serve` at a port it keeps through restarts."""
+"""The service as its users run it: `session-service serve` on a port it keeps when restarted."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ READY = b" 200 "
 
 
 class Service:
-    """A process; its settings are these and no others."""
+    """A process with only these settings."""
 
     def __init__(self, folder: Path, command: list[str], settings: dict[str, str]) -> None:
         self.port = free_port()
@@ -43,7 +43,7 @@ class Service:
                 await asyncio.sleep(POLL_S)
 
     async def status(self, path: str) -> bytes:
-        """Return the first line of the answer on a new connection, nothing where there is none."""
+        """Return the first line of the response on a new connection, or nothing if none comes."""
         with suppress(OSError):
             reader, writer = await asyncio.open_connection(HOST, self.port)
             try:
@@ -69,7 +69,7 @@ def settings_for(mongo_url: str, database: str, **more: str) -> dict[str, str]:
 async def services(
     folder: Path, count: int, settings: dict[str, str], command: list[str] | None = None
 ) -> AsyncIterator[list[Service]]:
-    """Run so many services with the same settings until the block ends."""
+    """Run this many services with the same settings until the block ends."""
     running = [Service(folder, command or [COMMAND, "serve"], settings) for _ in range(count)]
     try:
         await asyncio.gather(*(service.start() for service in running))

@@ -1,4 +1,4 @@
-"""What a service process uses: from outside by /proc, from inside by its metrics."""
+"""What a service process uses: from outside via /proc, from inside via its metrics."""
 
 import asyncio
 import re
@@ -48,7 +48,7 @@ def _sockets(service: Service) -> int:
 
 
 def _is_socket(file: Path) -> bool:
-    with suppress(FileNotFoundError):  # It was closed meanwhile.
+    with suppress(FileNotFoundError):  # It has been closed meanwhile.
         return file.readlink().name.startswith("socket:")
     return False
 
