@@ -22,9 +22,9 @@ check: $(VENV)/.dev ## Lint, format check, strict types
 	$(BIN)/mypy
 	$(BIN)/python -m tests.english
 
-# Tests marked no_cover ask for the same lines again and again: traced, they would take twice as long.
+# Tests marked no_cover run the same lines again and again: traced, they would take twice as long.
 .PHONY: cover
-cover: $(VENV)/.dev clients promtool chromium ## All tests but the nightly ones, with branch coverage and its bar
+cover: $(VENV)/.dev clients promtool chromium ## All tests except the nightly ones, with branch coverage and its minimum
 	$(BIN)/coverage erase
 	@failed=; \
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not alone and not nightly' --cov --cov-report= \
@@ -34,7 +34,7 @@ cover: $(VENV)/.dev clients promtool chromium ## All tests but the nightly ones,
 	$(BIN)/coverage report || failed="$$failed coverage,"; \
 	test -z "$$failed" || { echo "Failed:$${failed%,}."; exit 1; }
 
-# docs/testing.md says what is here and why.
+# docs/testing.md says what runs here and why.
 .PHONY: nightly
 nightly: $(VENV)/.dev $(VENV)-sbom/.cyclonedx wrk ## Tests of what changes rarely: a short benchmark, the bill of materials
 	$(BIN)/pytest -m nightly
@@ -54,9 +54,9 @@ $(VENV)-clients/.%: locks/client-%.txt | $(VENV)/bin/pip
 	@$(VENV)-clients/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
-# Prometheus' own checker of alert rules, unpacked and not installed: Debian's package starts a server.
+# Prometheus' own checker of alert rules, only unpacked: Debian's package would start a server.
 .PHONY: promtool
-promtool: ## Fetch the checker of the alert rules, unless it is here
+promtool: ## Fetch the checker of the alert rules, unless it is installed
 	@command -v promtool > /dev/null || test -x $(VENV)-promtool/usr/bin/promtool || { \
 	  mkdir -p $(VENV)-promtool && cd $(VENV)-promtool && echo '*' > .gitignore && \
 	  { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; } ; } && \
@@ -96,15 +96,15 @@ bench-scale: $(VENV)/.dev wrk ## Show what a million messages and a million sess
 	$(BIN)/python -m bench.sizing
 
 .PHONY: fuzz
-fuzz: $(VENV)/.dev ## Schemathesis with all checks over /openapi.json: 20 000 cases, in ten minutes
+fuzz: $(VENV)/.dev ## Run Schemathesis with all checks over /openapi.json: 20 000 cases, in ten minutes
 	$(BIN)/python -m tests.security.fuzzing
 
 .PHONY: chaos
-chaos: $(VENV)/.dev ## Inject all faults, in an hour; FAULT=name for one, SEED=n to replay it
+chaos: $(VENV)/.dev ## Inject all faults, in an hour; FAULT=name for one of them, SEED=n to replay it
 	$(BIN)/python -m tests.faults.chaos $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Load one service for MINUTES=60, and see whether it drifts
+soak: $(VENV)/.dev ## Load one service for MINUTES=60, and check whether it drifts
 	$(BIN)/python -m tests.faults.chaos --soak $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 # The version is in docs_page.py; the hashes of what was fetched are checked by a test.
@@ -141,7 +141,7 @@ $(VENV)-sbom/.cyclonedx: locks/sbom.txt | $(VENV)/bin/pip
 	@touch $@
 
 .PHONY: lock
-lock: $(VENV)/.dev ## Resolve all locks anew, from pyproject.toml and bench/peers.in
+lock: $(VENV)/.dev ## Resolve all locks again, from pyproject.toml and bench/peers.in
 	$(call compile,runtime,--extra tracing pyproject.toml)
 	$(call compile,serve,--universal --extra embedded --group build pyproject.toml)
 	$(call compile,dev,--universal --extra embedded --group dev pyproject.toml)
@@ -162,7 +162,7 @@ $(VENV)/.dev: locks/dev.txt pyproject.toml | $(VENV)/bin/pip
 	$(call install,dev)
 	@touch $(VENV)/.serve
 
-# Debian splits venv's installer into a package of its own: fetch it when it is missing and we may.
+# Debian splits venv's installer into a package of its own: fetch it if it is missing and we may.
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; say which with PYTHON=..."; exit 1; }
@@ -171,7 +171,7 @@ $(VENV)/bin/pip:
 	  || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-# A lock holds everything: pip must not resolve again, or a newer release of what one asks for fails.
+# A lock is complete: pip must not resolve again, or a newer release of a dependency breaks it.
 define install
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r locks/$(1).txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

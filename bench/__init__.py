@@ -1,1 +1,1 @@
-"""The service beside the one a good engineer would write first, and beside library peers."""
+"""The service compared with the one a good engineer would write first, and with library peers."""

@@ -1,6 +1,6 @@
 """The service a good engineer would write first: Starlette, Motor, python-jose.
 
-An append and a read of messages are two calls each, the rest is one. Every cheap setting is
+An append and a read of messages are two calls each, everything else is one. Every cheap setting is
 as good as the service's: indexes, write and read concern, pool, server, encoder.
 """
 

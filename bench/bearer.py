@@ -8,7 +8,7 @@ SECRET = "a secret of the bench, long enough for HS256"  # noqa: S105  It guards
 
 
 def user_of(request: Request) -> str:
-    """Return whom the token names.
+    """Return the user that the token names.
 
     Raises:
         HTTPException: 401, there is no valid token.

@@ -1,4 +1,4 @@
-"""What no service on this stack can pass: our token check and an answer, without a database."""
+"""What no service on this stack can exceed: our token check and a response, without a database."""
 
 import orjson
 from starlette.applications import Starlette

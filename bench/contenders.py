@@ -1,4 +1,4 @@
-"""Who is compared: a server process each, on a database of its own."""
+"""The contenders: one server process each, on a database of its own."""
 
 import os
 import re
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 STOP_TIMEOUT_S = 30
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-# Writing this makes the peak of a process's memory what it has now.
+# Writing this resets the peak of a process's memory to what it holds now.
 RESET_PEAK = "5"
 
 BASELINE, SERVICE, CEILING = "baseline", "service", "no database"
@@ -55,13 +55,13 @@ def contender_named(name: str) -> Contender:
 
 
 class Running(NamedTuple):
-    """A server process, and what the kernel says about it."""
+    """A server process, and what the kernel reports about it."""
 
     url: str
     pid: int
 
     def cpu_s(self) -> float:
-        """Return the processor time it has used so far, of all its threads."""
+        """Return the processor time that all its threads have used so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
@@ -69,7 +69,7 @@ class Running(NamedTuple):
         Path(f"/proc/{self.pid}/clear_refs").write_text(RESET_PEAK)
 
     def peak_mb(self) -> float:
-        """Return the most memory it held since the peak was forgotten."""
+        """Return the most memory it has held since the peak was reset."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
         return int(found[1]) / 1024 if found else 0.0

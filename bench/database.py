@@ -1,4 +1,4 @@
-"""The MongoDB of a run: embedded, new, and gone afterwards."""
+"""The MongoDB of a run: embedded, new, and removed afterwards."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from service.devdb.embedded import EmbeddedMongo
 
 
 def on_embedded_mongo(measure: Callable[[str, Path], None]) -> None:
-    """Run it with the URL of a new MongoDB and an empty folder; both are gone afterwards."""
+    """Run it with the URL of a new MongoDB and an empty folder; both are removed afterwards."""
 
     async def with_mongo(folder: Path) -> None:
         async with EmbeddedMongo(folder / "data") as mongo_url:

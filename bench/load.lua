@@ -1,8 +1,8 @@
 -- One workload for wrk, with one thread:
 --   wrk -t1 -s load.lua URL -- METHOD PATH SENDING_S LABEL SESSIONS_FILE
 -- A line of the file holds a session's id, its user, and a token of that user. Each request
--- is about one of them. Sends until its time is over, then waits for the answers that are missing, so that what is
--- stored can be compared with what was answered.
+-- is about one of them. Sends until its time is over, then waits for the missing responses, so that what is
+-- stored can be compared with what was acknowledged.
 local ffi = require("ffi")
 ffi.cdef([[
   typedef struct { long s; long ns; } moment;
@@ -38,7 +38,7 @@ function init(args)
   local method, path, sending_s, label = args[1], args[2], tonumber(args[3]), args[4]
   local sessions = sessions_in(args[5])
 
-  -- wrk asks for one request beforehand, which it does not send.
+  -- wrk calls request() once beforehand, and does not send what it returns.
   sent = -1
   function request()
     sent = sent + 1

@@ -1,4 +1,4 @@
-"""One cell of the table: wrk on one contender, and what its process used meanwhile."""
+"""One cell of the table: wrk on one contender, and what its process used during the run."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from bench.contenders import Running
 
 SCRIPT = Path(__file__).parent / "load.lua"
-# Time for the answers that are missing when sending ends.
+# Time for the responses that are still missing when sending ends.
 DRAIN_S = 1
 
 
@@ -34,9 +34,9 @@ GET = Workload("get", "GET", "/get/{id}")
 
 
 class Sent(NamedTuple):
-    """What one writer sent: its label, numbered from 1; some got no answer before it ended.
+    """What one writer sent: its label, numbered from 1; some got no response before it ended.
 
-    A writer that waits for each answer is `sequential`: its messages stand in their order.
+    A writer that waits for each response is `sequential`: its messages are stored in order.
     """
 
     label: str
@@ -63,7 +63,7 @@ class Target(NamedTuple):
 def load(
     target: Target, workload: Workload, *, connections: int, seconds: int, label: str
 ) -> tuple[Figures, Sent]:
-    """Send as fast as answers come.
+    """Send as fast as responses arrive.
 
     Raises:
         LoadFailed: something else than success came back.

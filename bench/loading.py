@@ -28,7 +28,7 @@ Document = dict[str, Any]
 
 
 class Loaded(NamedTuple):
-    """The sessions of the measured users that are used, from the oldest to the newest."""
+    """The sessions that are used, of the measured users, from the oldest to the newest."""
 
     measured: list[Owned]
     long: Owned
@@ -37,7 +37,7 @@ class Loaded(NamedTuple):
 def fill(database: Database[Document], *, sessions: int, messages: int) -> Loaded:
     """Store this many sessions and a log of this many messages, then make the indexes.
 
-    The sessions that are measured are spread over all of them and have short logs.
+    The measured sessions are spread over all of them and have short logs.
     """
     owners = users(MEASURED_USERS)
     texts = _texts()
@@ -57,7 +57,7 @@ def fill(database: Database[Document], *, sessions: int, messages: int) -> Loade
 def _store_sessions(
     database: Database[Document], how_many: int, owners: list[User]
 ) -> list[Session]:
-    """Store the heads of all but the measured sessions, and return those."""
+    """Store the heads of all but the measured sessions, and return the measured ones."""
     user_count = min(MOST_USERS, how_many // MEASURED_SESSIONS_EACH)
     names = [
         *(user.id for user in owners),
@@ -87,7 +87,7 @@ def _store_log(
     database: Database[Document], session: Session, length: int, texts: list[str]
 ) -> None:
     def message(seq: int) -> Message:
-        # Built without checks, which a million messages of our own making do not need.
+        # Built without checks: a million messages of our own making do not need them.
         return Message.model_construct(
             seq=seq, role=Role.USER, content=texts[seq % TEXTS], id=uuid4(), created_at=NOW
         )
@@ -104,14 +104,14 @@ def _insert(database: Database[Document], name: str, documents: Iterable[Documen
 
 
 def _make_indexes(database: Database[Document]) -> None:
-    """Make them at once, which is faster than with every insert."""
+    """Make them all at the end, which is faster than with every insert."""
     for index in INDEXES:
         database[index.collection].create_index(list(index.keys), name=index.name, **index.options)
 
 
 def _texts() -> list[str]:
     """Return texts that compress about as well as language does."""
-    random = Random(20)  # noqa: S311  No secret: each run has the same texts.
+    random = Random(20)  # noqa: S311  Not a secret: each run has the same texts.
     letters = "etaoinshrdlucmfwypvbgkjqxz"
     words = ["".join(random.choices(letters, k=random.randint(2, 9))) for _ in range(2000)]
     return [" ".join(random.choices(words, k=60))[:CONTENT_CHARS] for _ in range(TEXTS)]

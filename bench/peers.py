@@ -1,6 +1,6 @@
 """The libraries that keep chat histories in MongoDB, behind the same kind of handler.
 
-Called as their documentation shows it, with one client for all requests. They keep
+They are called as their documentation shows, with one client for all requests. They keep
 messages only: no owner, no list of sessions. Runs on `locks/peers.txt`.
 """
 
@@ -36,7 +36,7 @@ Message = dict[str, str]
 
 
 class Peer(Protocol):
-    """A library: how it appends a message, and reads the newest ones, oldest first."""
+    """A library: how it appends a message and reads the newest ones, oldest first."""
 
     async def open(self) -> None: ...
 
@@ -65,7 +65,7 @@ class OpenAIAgents:
 
 
 class LangChain:
-    """Its calls block, so that they run in threads, as LangChain itself runs them."""
+    """Its calls block, so they run in threads, as LangChain itself runs them."""
 
     def __init__(self, mongo_url: str, database: str) -> None:
         self._client: MongoClient[Any] = MongoClient(mongo_url, **OPTIONS)

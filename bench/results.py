@@ -22,7 +22,7 @@ PEERS = ("langchain-mongodb", "openai-agents", "pymongo")
 
 
 class Goal(NamedTuple):
-    """A row of the goals: what is wanted, and what was measured."""
+    """A row of the goals: the target, and what was measured."""
 
     work: str
     wanted: str
@@ -43,7 +43,7 @@ def goals_table(goals: Iterable[Goal]) -> str:
 
 
 def environment(mongo_url: str) -> str:
-    """Return the lines that say where and with what the figures were made."""
+    """Return the lines that say where and with what the figures were measured."""
     with MongoClient[dict[str, Any]](mongo_url) as client:
         mongod = client.server_info()["version"]
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)

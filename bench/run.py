@@ -1,6 +1,6 @@
-"""`make bench`: who is how fast, side by side; and four processes of the service on one MongoDB.
+"""`make bench`: how fast each contender is; and four processes of the service on one MongoDB.
 
-Exit code 1 when anything was refused, lost, doubled or misplaced.
+The exit code is 1 if anything was refused, lost, duplicated or misplaced.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ def measure(mongo_url: str, folder: Path, size: Size) -> str:
 
 
 def four_processes(mongo_url: str, folder: Path, *, appends: int) -> float:
-    """Append through four processes to the same logs; return how many a second.
+    """Append through four processes to the same logs; return the appends per second.
 
     Raises:
         WrongData: a message was lost, doubled, or overtaken by a later one of its writer.

@@ -1,4 +1,4 @@
-"""`make bench-scale`: what a long log and many sessions cost, against a short one and few."""
+"""`make bench-scale`: what a long log and many sessions cost, compared with a short log and few."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -31,7 +31,7 @@ ROUND_S = 2
 CONNECTIONS = (1, 64)
 MAX_PAGE_RATIO = 1.5
 MAX_STORE_RATIO = 1.3
-# Pages of one depth must not reach those of the next, which would find them cached.
+# Pages of one depth must not reach those of the next, which would then be cached already.
 MIN_MESSAGES = 100_000
 MIN_SESSIONS = 1000
 
@@ -52,7 +52,7 @@ class Comparison(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """What MongoDB looks at for a query."""
+    """What MongoDB examines for a query."""
 
     query: str
     keys: int
@@ -104,12 +104,12 @@ def _file_of(measured: Sequence[Owned], file: Path) -> Path:
 
 
 def _skips(messages: int) -> list[int]:
-    """Return how deep the compared pages lie; behind each follow as many as are read."""
+    """Return the depths of the compared pages; after each come as many pages as are read."""
     return [0, messages // 10, messages // 2, messages * 9 // 10, messages - PAGES_EACH * PAGE]
 
 
 def _page_ms(url: str, long: Owned, messages: int) -> dict[int, float]:
-    """Return the median time of a page by its depth, each page read once: none is cached."""
+    """Return the median time of a page by its depth; each is read once, so none is cached."""
     times: dict[int, list[float]] = {skip: [] for skip in _skips(messages)}
     with closing(Client(url)) as client:
         for page in range(PAGES_EACH):

@@ -1,4 +1,4 @@
-"""Serving a contender: the server and the options that the service runs with."""
+"""Serves a contender with the same server and options as the service."""
 
 import socket
 import sys
@@ -12,7 +12,7 @@ POOL_SIZE = 50
 
 
 def serve(app: Starlette) -> None:
-    """Print the URL of a free port of loopback, then serve there until SIGTERM."""
+    """Print the URL of a free loopback port, then serve there until SIGTERM."""
     listener = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""All contenders on one MongoDB, a workload at a time, in alternating rounds."""
+"""All contenders on one MongoDB, one workload at a time, in alternating rounds."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -29,14 +29,14 @@ from bench.writers import Client, Owned, users, write
 USERS = 25
 SESSIONS_EACH = 20
 SESSIONS = USERS * SESSIONS_EACH
-# Every log holds at least what one page shows before anything is measured.
+# Before anything is measured, every log holds at least what one page shows.
 MESSAGES_EACH = 20
 WRITERS = 16
 WARM_UP_S = 1
 
 
 class Cell(NamedTuple):
-    """What is compared: a workload at a number of connections."""
+    """One comparison: a workload at a number of connections."""
 
     workload: Workload
     connections: int
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 class Size(NamedTuple):
-    """How much is done: rounds, seconds of a cell in each, messages in each log beforehand."""
+    """How much is done: rounds, seconds per cell in each, messages in each log beforehand."""
 
     rounds: int
     seconds: int
@@ -63,7 +63,7 @@ CELLS = [
 
 
 class Entrant:
-    """A contender in the run: where its load goes, and all it was sent."""
+    """A contender in the run: where its load goes, and everything that was sent to it."""
 
     def __init__(self, contender: Contender, running: Running, sessions: Path) -> None:
         self.name = contender.name
@@ -157,7 +157,7 @@ def _rows(
         entrant.run(cell, WARM_UP_S, "warm")
     measured: dict[str, list[Figures]] = {entrant.name: [] for entrant in taking_part}
     for number in range(size.rounds):
-        # Another one begins each round: what runs first finds the machine as the last left it.
+        # Each round begins with another one: the first finds the machine as the last one left it.
         first = number % len(taking_part)
         for entrant in taking_part[first:] + taking_part[:first]:
             measured[entrant.name].append(entrant.run(cell, size.seconds, f"r{number}"))
@@ -170,7 +170,7 @@ def _rows(
 
 
 def _median(rounds: Sequence[Figures]) -> Figures:
-    """Return the median of each figure, but the highest peak."""
+    """Return the median of each figure, and the highest peak."""
     medians = Figures(*map(median, zip(*rounds, strict=True)))
     return medians._replace(peak_mb=max(figures.peak_mb for figures in rounds))
 
@@ -184,6 +184,6 @@ def _line(row: Row) -> str:
 
 
 def find(rows: Sequence[Row], name: str, workload: Workload, connections: int) -> Figures | None:
-    """Return the figures of a contender in a cell, if it takes part there."""
+    """Return the figures of a contender in a cell, if it took part there."""
     cell = Cell(workload, connections)
     return next((row.figures for row in rows if (row.cell, row.contender) == (cell, name)), None)

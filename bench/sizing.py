@@ -1,4 +1,4 @@
-"""The sizing tables of docs/scaling.md, worked out of what bench/RESULTS.md says was measured."""
+"""The sizing tables of docs/scaling.md, computed from the measurements in bench/RESULTS.md."""
 
 import re
 from collections.abc import Iterator

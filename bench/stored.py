@@ -1,4 +1,4 @@
-"""What a contender has stored, compared with what it was sent: a fast wrong answer fails."""
+"""Compares what a contender has stored with what was sent to it: fast and wrong fails."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +14,11 @@ SHOWN = 3
 
 
 class WrongData(Exception):
-    """Something was lost, doubled, invented, or stands in the wrong place."""
+    """Something was lost, duplicated, invented, or is in the wrong place."""
 
 
 class Entry(NamedTuple):
-    """A message as it is stored; libraries without numbers keep none."""
+    """A message as it is stored; libraries that do not number messages keep no number."""
 
     session: Any
     seq: int | None
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 def check(entries: Sequence[Entry], ends: Mapping[Any, int], sent: Sequence[Sent]) -> None:
-    """Compare the stored messages, the ends their heads say, and what was sent.
+    """Compare the stored messages, the ends that their heads state, and what was sent.
 
     Raises:
         WrongData: they do not fit together.
@@ -76,7 +76,7 @@ def _require_none(what: str, texts: Iterable[str]) -> None:
 
 
 def stored_by(name: str, database: Database[dict[str, Any]]) -> tuple[list[Entry], dict[Any, int]]:
-    """Return all messages a contender keeps, and where its heads say that logs end."""
+    """Return all messages that a contender keeps, and where its heads say that logs end."""
     return {
         BASELINE: _by_baseline,
         SERVICE: _by_service,
@@ -104,7 +104,7 @@ def _by_langchain(database: Database[dict[str, Any]]) -> tuple[list[Entry], dict
 
 
 def _by_openai_agents(database: Database[dict[str, Any]]) -> tuple[list[Entry], dict[Any, int]]:
-    """Its numbers count from 0, and its heads say the next one."""
+    """Its numbers count from 0, and its heads state the next one."""
     found = database["agent_messages"].find({})
     items = ((e["session_id"], e["seq"] + 1, orjson.loads(e["message_data"][0])) for e in found)
     entries = [Entry(id_, seq, _text(item["content"])) for id_, seq, item in items]

@@ -1,4 +1,4 @@
-"""Writers that wait for each answer, so that the order of their messages is known."""
+"""Writers that wait for each response, so that the order of their messages is known."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -19,7 +19,7 @@ TOKEN_LIFETIME_S = 24 * 60 * 60
 
 
 class User(NamedTuple):
-    """Who owns sessions, with a token that says so."""
+    """An owner of sessions, with a token that says so."""
 
     id: str
     token: str
@@ -33,7 +33,7 @@ class Owned(NamedTuple):
 
 
 class Client:
-    """One connection to a contender; close it."""
+    """One connection to a contender; the caller closes it."""
 
     def __init__(self, url: str) -> None:
         self._connection = HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_S)
@@ -42,7 +42,7 @@ class Client:
         self._connection.close()
 
     def ask(self, user: User, method: str, path: str, body: bytes | None = None) -> bytes:
-        """Return the answer.
+        """Return the body of the response.
 
         Raises:
             LoadFailed: it is another status than 200.
@@ -74,9 +74,9 @@ def users(how_many: int) -> list[User]:
 
 
 def write(urls: list[str], sessions: list[Owned], *, writers: int, appends: int) -> list[Sent]:
-    """Append round the sessions; each writer keeps to one of the URLs.
+    """Append to the sessions in turn; each writer keeps to one of the URLs.
 
-    Returns what each writer sent, all of it answered.
+    Returns what each writer sent; all of it got a response.
     """
 
     def write_one(writer: int) -> Sent:

@@ -1,6 +1,6 @@
 """Secrets that come from files: `SESSIONS_JWT_SECRET_FILE` instead of `SESSIONS_JWT_SECRET`.
 
-A file is not in the environment of every child process and of every dump of the container.
+A file does not show in the environment of every child process, nor in every dump of the container.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ MAX_SECRET_BYTES = 64 * 1024
 
 
 def with_secrets_from_files(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return the values with each of these secrets for which they name a file.
+    """Return the values, with each of these secrets for which they name a file.
 
     Raises:
         ValueError: a secret is given twice, or its file holds none; the text never has the secret.
@@ -40,6 +40,6 @@ def _secret(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _read(path: Path) -> str:
-    """Return what the file holds, without the newline that editors and `echo` put at its end."""
+    """Return what the file holds, without the newline that editors and `echo` add at its end."""
     with path.open("rb") as file:
         return file.read(MAX_SECRET_BYTES + 1).decode().rstrip("\r\n")

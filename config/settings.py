@@ -24,9 +24,9 @@ from config.variables import PREFIX, refuse_service_url, refuse_unknown
 
 HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 MIN_HMAC_SECRET_BYTES = 32
-# For so long an append may go on from a head its process knows, without reading it again.
+# How long an append may continue from a head that its process knows, without reading it again.
 HEADS_KNOWN_FOR_S = 30
-# The own deadline of an append comes before that of its request: it knows better what was done.
+# An append has its own deadline before that of its request: it knows better what was done.
 REQUEST_BEHIND_APPEND_S = 0.5
 DATABASE_NAME = r"^[A-Za-z0-9_-]{1,63}$"
 _ORIGIN = re.compile(r"https?://[^/\s*?#@]+")
@@ -320,12 +320,12 @@ class Settings(BaseSettings):
 
     @property
     def append_deadline_s(self) -> float:
-        """Return the longest an append may take: a few database operations, when writers race."""
+        """Return how long an append may take: a few database operations, when writers race."""
         return 4 * self.mongo_timeout_s
 
     @property
     def request_deadline_s(self) -> float:
-        """Return the longest a request may take; an append that begins at once ends before."""
+        """Return how long a request may take; an append that begins immediately ends earlier."""
         return self.append_deadline_s + REQUEST_BEHIND_APPEND_S
 
 

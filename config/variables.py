@@ -1,11 +1,11 @@
-"""Which variables of the environment are ours: a typo in one must not switch a rule off unseen."""
+"""Which environment variables are ours: a typo in one must not switch a rule off unnoticed."""
 
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
 PREFIX = "SESSIONS_"
-# What Kubernetes tells every pod of a Service whose name begins with "sessions".
+# What Kubernetes sets in every pod for a Service whose name begins with "sessions".
 _SERVICE_NAME = re.compile(r"(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_\w+)?")
 _SERVICE_URL = re.compile(r"(tcp|udp|sctp)://")
 
@@ -19,7 +19,7 @@ class UnknownVariable(ValueError):
 
 
 def refuse_unknown(variables: Mapping[str, str | None], settings: list[str]) -> None:
-    """Raise UnknownVariable where one with our prefix is neither a setting nor Kubernetes' own."""
+    """Raise UnknownVariable if one with our prefix is neither a setting nor set by Kubernetes."""
     known = [f"{PREFIX}{name.upper()}" for name in settings]
     for given, value in variables.items():
         variable = given.upper()
@@ -29,7 +29,7 @@ def refuse_unknown(variables: Mapping[str, str | None], settings: list[str]) -> 
 
 
 def refuse_service_url(value: object) -> object:
-    """Raise ValueError where a port is what Kubernetes says of a Service named like the setting."""
+    """Raise ValueError if a port is what Kubernetes sets for a Service named like the setting."""
     if isinstance(value, str) and _SERVICE_URL.match(value):
         raise ValueError(
             "this is Kubernetes' variable of a Service, not a port. Set enableServiceLinks: false "

@@ -1,4 +1,4 @@
-"""The only file that knows all the parts. It puts them together, opens and closes them."""
+"""The only file that knows all the parts. It assembles, opens and closes them."""
 
 import asyncio
 import time
@@ -59,7 +59,7 @@ from service.upkeep import background, upkeep
 class SessionService:
     """The service as an ASGI application; its lifespan opens and closes the parts.
 
-    With `demo`, chats without a configured model get responses that say they are none.
+    With `demo`, chats without a configured model get responses that say they are not real.
     Processes that share a `metrics_folder` show the metrics of all. A stream that is silent for
     `keep_alive_s` sends a comment.
 
@@ -91,7 +91,7 @@ class SessionService:
         self.parts = self._starlette.state.parts = self._parts(
             in_flight, limits, metrics_folder, keep_alive_s
         )
-        # Outside of all of Starlette's own, so that responses to our mistakes pass here, too.
+        # Outside all of Starlette's own, so that responses for our mistakes pass here, too.
         self._stack = StandardHeaders(
             LastResponses(RequestLog(self._starlette), self.readiness, self.router)
         )
@@ -101,7 +101,7 @@ class SessionService:
 
     @property
     def use_cases(self) -> UseCases:
-        """What the endpoints call, while the lifespan lasts."""
+        """What the endpoints call during the lifespan."""
         found: UseCases = self._starlette.state.use_cases
         return found
 
@@ -111,7 +111,7 @@ class SessionService:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """Open the parts; at the end, let what is in flight come to its end, and close them."""
+        """Open the parts; at the end, let requests in flight finish, and close the parts."""
         settings = self.settings
         async with (
             aclosing(self._observer),
@@ -123,7 +123,7 @@ class SessionService:
             yield
 
     def end_long_responses(self) -> None:
-        """End what waits for a model or a client: the time to stop is over."""
+        """End everything that waits for a model or a client: the time to stop is over."""
         self.use_cases.time_is_up.set_result(None)
 
     def _application(self, in_flight: InFlight, limits: Mapping[str, RateLimits]) -> Starlette:
@@ -201,7 +201,7 @@ class SessionService:
 def rate_limits(
     settings: Settings, dialects: Sequence[Dialect], counts: RateCounts
 ) -> dict[str, RateLimits]:
-    """Return the limits of the dialects that have one, by a setting or by default.
+    """Return the limits of the dialects that have one, from a setting or by default.
 
     Raises:
         ConfigurationError: a setting names a dialect that does not exist.

@@ -1,4 +1,4 @@
-"""Which MongoDB is used, and the store on it: for the service, and for operators beside it."""
+"""Which MongoDB is used, and the store on it: for the service, and for operators' commands."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,8 +35,8 @@ class NoDatabase(Exception):
 async def running_database(settings: Settings, *, join: bool = False) -> AsyncIterator[Settings]:
     """Yield the settings with a `mongo_url`: the one they name, else that of an embedded MongoDB.
 
-    It is started for the time being; with `join`, one that a service runs on the folder
-    is used instead.
+    It is started, and stopped at the end; with `join`, one that a service already runs on
+    the folder is used instead.
 
     Raises:
         NoDatabase: the URL is none, or no embedded MongoDB can run.
@@ -59,7 +59,7 @@ async def _database_url(settings: Settings, stack: AsyncExitStack, *, join: bool
 
 
 def database_name(settings: Settings) -> str:
-    """Return the database that is used, by everything.
+    """Return the database that everything uses.
 
     Raises:
         UnusableUrl: it is left to the URL, which names one that cannot be used.
@@ -70,14 +70,14 @@ def database_name(settings: Settings) -> str:
 
 
 def url_for_clients(settings: Settings) -> str | None:
-    """Return the URL without what is overridden; None if it is not set."""
+    """Return the URL without the options that are overridden; None if it is not set."""
     if settings.mongo_url is None:
         return None
     return without_overridden(settings.mongo_url.get_secret_value())
 
 
 def overridden_by_settings(settings: Settings) -> list[str]:
-    """Say what of the URL is overridden, and by what; never its values."""
+    """Say which parts of the URL are overridden, and by what; never their values."""
     if settings.mongo_url is None:
         return []
     url = settings.mongo_url.get_secret_value()
@@ -92,7 +92,7 @@ def overridden_by_settings(settings: Settings) -> list[str]:
 async def warnings_at_start(settings: Settings) -> list[str]:
     """Return what operators should know when the service starts, from one look at its MongoDB.
 
-    What a little time may mend is only said: the database may be away, and come later.
+    A problem that may pass is only reported: the database may be away, and come later.
 
     Raises:
         NoDatabase: time does not mend it, such as a wrong password.
@@ -118,7 +118,7 @@ async def _first_look(settings: Settings) -> FirstLook:
 async def operators_stores(
     settings: Settings,
 ) -> AsyncIterator[tuple[MongoSessionStore, MongoUserStore]]:
-    """Open the stores beside the service, or without it: what operators' commands work on.
+    """Open the stores that operators' commands work on, whether the service runs or not.
 
     Raises:
         NoDatabase: the MongoDB cannot be used now; nobody waits for it.
@@ -144,7 +144,7 @@ def store_in(
 
 @asynccontextmanager
 async def open_database(settings: Settings, *watchers: DriverWatcher) -> AsyncIterator[Database]:
-    """Open the database at `mongo_url`; it may be away, and come later."""
+    """Open the database at `mongo_url`; it may be unavailable, and come up later."""
     if settings.mongo_url is None:
         raise ValueError("SESSIONS_MONGO_URL is not set.")
     listeners = [kind(watcher) for watcher in watchers for kind in (Commands, Connections)]

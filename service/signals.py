@@ -6,12 +6,12 @@ from contextvars import Context
 from typing import Any, NamedTuple, Protocol
 
 APPEND, CREATE, READ_HEADS, LIST = "append", "create", "read heads", "list"
-# Where the scope of a request has the template of its path.
+# Where the scope of a request holds the template of its path.
 _TEMPLATE = "session_service.template"
 
 
 class Batch(NamedTuple):
-    """Requests of a kind that share calls: how long each waited, and who asked for it.
+    """Requests of one kind that share calls: how long each waited, and where it came from.
 
     `messages` is how many a batch of appends holds, else 0.
     """
@@ -22,7 +22,7 @@ class Batch(NamedTuple):
     askers: list[Context]
 
 
-# Entered when a batch begins, left when it is done: with the error, if it failed.
+# Entered when a batch begins, exited when it is done: with the error, if it failed.
 WatchBatch = Callable[[Batch], AbstractContextManager[None]]
 
 
@@ -31,12 +31,12 @@ def unwatched(_: Batch) -> AbstractContextManager[None]:
 
 
 class DriverWatcher(Protocol):
-    """Is called from the driver's threads; what it raises is only logged."""
+    """Called from the driver's threads; what it raises is only logged."""
 
     def command_ended(self, name: str, duration_s: float, *, failed: bool) -> None: ...
 
     def connections_changed(self, *, idle: int = 0, in_use: int = 0) -> None:
-        """Take note of so many more, or fewer, connections in these states."""
+        """Take note of how many more, or fewer, connections are in these states."""
         ...
 
 

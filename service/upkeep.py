@@ -1,4 +1,4 @@
-"""What the service does beside its requests: prepare the store, and sweep it from then on."""
+"""What the service does besides serving requests: prepares the store, then keeps sweeping it."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def upkeep(store: MongoSessionStore, settings: Settings) -> AsyncIterator[None]:
-    """Prepare the store, at once if the database is there; sweep it from then on."""
+    """Prepare the store, immediately if the database is up; sweep it from then on."""
     with suppress(StoreUnavailable):
         await store.prepare()
     async with background(_prepare_and_sweep(store, settings)):
@@ -35,7 +35,7 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         yield
     finally:
         while not task.done():
-            # PyMongo's async API may lose a cancellation that meets the end of a call.
+            # PyMongo's async API may lose a cancellation that coincides with the end of a call.
             task.cancel()
             await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 

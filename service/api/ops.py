@@ -1,4 +1,4 @@
-"""What operators and newcomers look at: health, metrics, description. Open to everybody."""
+"""What operators and newcomers look at: health, metrics, description. Open to everyone."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NotRequired
@@ -90,7 +90,7 @@ async def health(_: Request) -> Response:
     always_answered=True,
 )
 async def live(_: Request) -> Response:
-    """Say that this process responds; what it needs besides is the business of `ready`."""
+    """Say that this process responds; `ready` covers everything else that it needs."""
     return _reply(Alive(status="alive"))
 
 

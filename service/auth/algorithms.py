@@ -1,4 +1,4 @@
-"""The algorithms that can be accepted, and the family of keys each works with."""
+"""The algorithms that can be accepted, and the family of keys that each works with."""
 
 from collections.abc import Iterable
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Base64url as RFC 7515 has it: no padding, and one text only for the same bytes."""
+"""Base64url as in RFC 7515: no padding, and only one text for the same bytes."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
@@ -10,7 +10,7 @@ def decode(text: str) -> bytes:
         ValueError: the text is not the canonical form of any bytes.
     """
     decoded = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    # The decoder skips what is not in its alphabet and drops stray bits; this finds both.
+    # The decoder skips characters outside its alphabet and drops stray bits; this finds both.
     if encode(decoded) != text:
         raise ValueError("not canonical base64url")
     return decoded

@@ -14,10 +14,10 @@ MAX_LIFETIME_S = 366 * 24 * 60 * 60
 MAX_SCOPES = 100
 MAX_SCOPE_CHARS = len(AGENT_SCOPE_PREFIX) + MAX_ID_CHARS
 _MAX_DEPTH = 32
-# The last second of the year 9999; what is later is no date but a mistake.
+# The last second of the year 9999; anything later is not a date but a mistake.
 _MAX_DATE_S = 253_402_300_799
 SCOPE_CLAIMS = ("scope", "scopes", "scp")
-# Auth0 has the permissions of its roles in one, Entra ID its app roles in the other.
+# Auth0 puts the permissions of its roles into the first, Entra ID its app roles into the second.
 ROLE_CLAIMS = ("permissions", "roles")
 SCOPE_PREFIX = "sessions:"
 
@@ -35,7 +35,7 @@ def parse_claims(payload: bytes) -> Claims:
 
 @dataclass(frozen=True)
 class ClaimRules:
-    """What every token must say. `issuer` and one of `audiences` are compulsory where given.
+    """What every token must say. `issuer` and one of `audiences` are compulsory if given.
 
     `scope_claim` is a claim with scopes in addition to the usual ones: its name, or the path to
     it through objects, with dots.
@@ -48,7 +48,7 @@ class ClaimRules:
     scope_claim: str | None = None
 
     def check(self, claims: Claims, now_s: float) -> None:
-        """Raise Unauthenticated where a claim breaks a rule."""
+        """Raise Unauthenticated if a claim breaks a rule."""
         _check_dates(claims, now_s, self.leeway_s)
         for claim in ("iss", "jti"):
             if not isinstance(claims.get(claim, ""), str):
@@ -57,7 +57,7 @@ class ClaimRules:
         self._check_audience(claims)
 
     def caller(self, claims: Claims) -> Caller:
-        """Return whom the claims name; raise Unauthenticated where they name nobody well."""
+        """Return the caller that the claims name; raise Unauthenticated if that is not valid."""
         _name(claims, "sub")
         return Caller(
             user_id=_name(claims, self.user_claim), scopes=_scopes(claims, self.scope_claim)
@@ -76,7 +76,7 @@ class ClaimRules:
             if self.audiences:
                 raise refused(Reason.MISSING_CLAIM)
             return
-        # RFC 7519, 4.1.3: a service that is not named in it must refuse the token (0023).
+        # RFC 7519, 4.1.3: a service that `aud` does not name must refuse the token (0023).
         named = _texts(claims["aud"])
         if not self.audiences:
             logger.warning("a token with an audience was refused: SESSIONS_JWT_AUDIENCE is not set")
@@ -129,21 +129,21 @@ def _scopes(claims: Claims, scope_claim: str | None) -> frozenset[str]:
 
 
 def _scopes_in(value: object) -> list[str]:
-    """Return the scopes of a list, or of a text that separates them by spaces (RFC 8693, 4.2)."""
+    """Return the scopes in a list, or in a text that separates them by spaces (RFC 8693, 4.2)."""
     if isinstance(value, str):
         return [scope for scope in value.split(" ") if scope]
     return _texts(value)
 
 
 def _roles_in(value: object) -> set[str]:
-    """Return the scopes of this service among roles, which may be many and of any other kind."""
+    """Return the scopes of this service among roles; there may be many others of any kind."""
     roles = value if isinstance(value, list) else [value]
     ours = (role for role in roles if isinstance(role, str) and role.startswith(SCOPE_PREFIX))
     return {role for role in ours if is_name(role, MAX_SCOPE_CHARS)}
 
 
 def _at(claims: Claims, path: str) -> object:
-    """Return the claim of this name, else what the path of names leads to; "" for nothing."""
+    """Return the claim of this name, else the one that the path of names leads to, else ""."""
     if path in claims:
         return claims[path]
     value: object = claims

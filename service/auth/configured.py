@@ -18,7 +18,7 @@ def authenticator_for(
 ) -> Authenticator:
     """Return the authenticator; a key set is not fetched before the first token.
 
-    `when_asked` is told of each fetch of a key set.
+    `when_asked` is called after each attempt to fetch a key set.
 
     Raises:
         ConfigurationError: tokens could not be checked, or not safely.
@@ -51,7 +51,7 @@ def _keys(settings: Settings, algorithms: tuple[str, ...], when_asked: WhenAsked
 
 
 def _configured_keys(settings: Settings) -> dict[str, Key]:
-    """Return the current key by its variable, then the previous one if there is one."""
+    """Return the current key by its variable, then the previous one, if any."""
     secrets = {
         "SESSIONS_JWT_SECRET": settings.jwt_secret,
         "SESSIONS_JWT_SECRET_PREVIOUS": settings.jwt_secret_previous,

@@ -1,4 +1,4 @@
-"""Tokens without an issuer: their secret beside the embedded MongoDB, and how one is made."""
+"""Tokens without an issuer: their secret, kept with the embedded MongoDB, and how one is made."""
 
 import os
 import secrets
@@ -17,7 +17,7 @@ KEY_VARIABLES = "SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY_FILE or SESSIONS_J
 
 
 def with_key(settings: Settings) -> Settings:
-    """Return the settings with a key; where they name no MongoDB either, the development secret.
+    """Return the settings with a key: if they name no MongoDB either, with the development secret.
 
     Raises:
         ConfigurationError: a MongoDB of one's own wants a key of one's own, or the
@@ -62,7 +62,7 @@ def mint_for(settings: Settings, user_id: str, scopes: Iterable[str], *, lifetim
 
 
 def development_secret(data_dir: Path) -> str:
-    """Return the secret in the folder; the first to ask makes it, also when several do at once.
+    """Return the secret in the folder; the first call makes it, even if several run at once.
 
     Raises:
         ConfigurationError: it cannot be kept there, or what is there is none.
@@ -94,7 +94,7 @@ def _make(file: Path) -> None:
             opened.flush()
             os.fsync(descriptor)
         with suppress(FileExistsError):
-            # Unlike a rename, a link never replaces the secret another process has just made.
+            # Unlike a rename, a link never replaces a secret that another process has just made.
             file.hardlink_to(draft)
     finally:
         draft.unlink()

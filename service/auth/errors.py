@@ -1,4 +1,4 @@
-"""What can go wrong with tokens and keys: refusals of a token, and of a configuration."""
+"""What can go wrong with tokens and keys: a token or a configuration is refused."""
 
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ class ConfigurationError(ValueError):
 
 
 class KeysUnavailable(DomainError):
-    """The issuer of the tokens gives no keys, and none are left from before."""
+    """The issuer of the tokens gives no keys, and no earlier ones are left."""
 
     code = "keys_unavailable"
     retry_after_s = 5
@@ -26,7 +26,7 @@ class KeysUnavailable(DomainError):
 
 
 class Reason(StrEnum):
-    """The stable words clients may act on."""
+    """The stable words that clients may act on."""
 
     MISSING_TOKEN = "missing_token"  # noqa: S105  A reason, not a password.
     WRONG_SCHEME = "wrong_scheme"

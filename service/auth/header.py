@@ -1,4 +1,4 @@
-"""The outside of a token: its size, its three parts, and what its header may say."""
+"""The form of a token: its size, its three parts, and what its header may say."""
 
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ class Header(NamedTuple):
 
 
 def read_header(token: str) -> Header:
-    """Return what the header says, of a token that is well formed all over.
+    """Return what the header says, if the whole token is well formed.
 
     Raises:
         Unauthenticated: a part is not canonical base64url, or the header breaks a rule.

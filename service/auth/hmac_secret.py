@@ -1,4 +1,4 @@
-"""The shared secret of HMAC tokens: long enough, and nothing that others may know."""
+"""The shared secret of HMAC tokens: long enough, and not known to others."""
 
 import binascii
 from base64 import b64decode
@@ -20,14 +20,14 @@ _READERS: tuple[Callable[[bytes], object], ...] = (
 
 
 def checked_secret(text: str, variable: str = "SESSIONS_JWT_SECRET") -> bytes:
-    """Return the bytes of the secret, which is that of the variable.
+    """Return the bytes of the secret that the variable holds.
 
     Raises:
         ConfigurationError: it is too short, or it is a public key: whoever knows that
             could sign tokens with it.
     """
     try:
-        # The bytes of the environment that are not UTF-8 arrive as escapes.
+        # Bytes of the environment that are not UTF-8 arrive as escapes.
         secret = text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
         raise ConfigurationError(variable, "must be text that can be written as UTF-8.") from None
@@ -49,7 +49,7 @@ def checked_secret(text: str, variable: str = "SESSIONS_JWT_SECRET") -> bytes:
 def _is_key_or_certificate(secret: bytes) -> bool:
     if b"-----BEGIN " in secret or _is_jwk(secret):
         return True
-    # What python-jose would refuse with every token is better refused at the start.
+    # A secret that python-jose would refuse with every token is better refused at the start.
     if is_pem_format(secret) or is_ssh_key(secret):
         return True
     forms = (secret, _from_base64(secret))

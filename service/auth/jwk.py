@@ -23,7 +23,7 @@ _CURVES: dict[str | None, ec.EllipticCurve] = {
 
 
 class Jwk(BaseModel):
-    """One published key. Private parts, should there be any, are never read."""
+    """One published key. Private parts, if any, are never read."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -44,7 +44,7 @@ class JwkSet(BaseModel):
 
 
 def parse_key_set(encoded: bytes, family: Family) -> tuple[Key, ...]:
-    """Return the keys of the family that check signatures; others are left out.
+    """Return the keys of the family that check signatures, and no others.
 
     Raises:
         ValueError: it is not a key set, it is too large, or a `kid` is unfit or not unique.
@@ -69,7 +69,7 @@ def _checks_signatures(jwk: Jwk) -> bool:
 
 
 def _to_key(jwk: Jwk) -> Key | None:
-    """Return the key, or None for one that is too weak, of another curve, or no key at all.
+    """Return the key, or None if it is too weak, of another curve, or not a key at all.
 
     One such key among good ones must not make all of them useless.
     """

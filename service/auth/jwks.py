@@ -1,4 +1,4 @@
-"""The key set of an issuer, fetched over HTTP: kept fresh, and kept while the issuer is down."""
+"""The key set of an issuer, fetched over HTTP: kept fresh, and still used if the issuer is down."""
 
 import asyncio
 import logging
@@ -41,12 +41,12 @@ class _Fetched(NamedTuple):
 
 
 class JwksKeys:
-    """Keys of one family from one URL. `clock` tells seconds that never go back.
+    """Keys of one family from one URL. `clock` returns seconds that never go back.
 
-    A set is fresh for 10 minutes. A stale one is fetched anew by the first caller while
-    the others go on with it; it serves for 24 hours when the issuer is down. An unknown
-    `kid` asks the issuer at most once a minute, however many callers bring one. Each
-    fetch is told to `when_asked`.
+    A set is fresh for 10 minutes. The first caller to find it stale fetches it again while
+    the others go on with it; it serves for 24 hours if the issuer is down. An unknown
+    `kid` causes at most one fetch a minute, however many callers send one. Each fetch is
+    reported to `when_asked`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class JwksKeys:
     ) -> None:
         self._when_asked = when_asked
         self._url = checked_url(url)
-        # Made once: reading the certificates of all authorities takes tens of milliseconds.
+        # Made once, because reading the certificates of all authorities takes tens of milliseconds.
         self._tls = httpx2.create_ssl_context()
         self._family = family
         self._clock = clock
@@ -77,7 +77,7 @@ class JwksKeys:
         return (key,)
 
     async def _current(self) -> _Fetched:
-        """Return a usable set, from the issuer where it is time to ask and nobody does yet."""
+        """Return a usable key set; refresh it when due, unless a refresh is already running."""
         usable = self._usable()
         if usable is not None and (self._is_fresh(usable) or self._fetching.locked()):
             return usable
@@ -91,7 +91,7 @@ class JwksKeys:
         return usable
 
     async def _newer_than(self, known: _Fetched) -> _Fetched:
-        """Return a set that may have a `kid` this one lacks, or the same one again."""
+        """Return a set that may have a `kid` that this one lacks, or the same set again."""
         async with self._fetching:
             if self._fetched is known and self._clock() >= self._next_unknown_kid_s:
                 self._next_unknown_kid_s = self._clock() + UNKNOWN_KID_PAUSE_S
@@ -145,13 +145,13 @@ def _is_loopback(host: str) -> bool:
 
 
 def _choose(keys: tuple[Key, ...], kid: str | None, algorithm: str) -> Key | None:
-    """Return the key of that name; for a token that names none, the only one there can be."""
+    """Return the key of that name; for a token that names none, the only key that fits."""
     fitting = [key for key in keys if key.fits(algorithm) and kid in (None, key.kid)]
     return fitting[0] if len(fitting) == 1 else None
 
 
 async def _download(url: httpx2.URL, tls: SSLContext) -> bytes:
-    # A proxy of the environment has no business between us and our own machine.
+    # A proxy from the environment must not come between us and our own machine.
     uses_proxy = url.scheme == "https"
     async with (
         httpx2.AsyncClient(verify=tls, follow_redirects=False, trust_env=uses_proxy) as client,
@@ -160,7 +160,7 @@ async def _download(url: httpx2.URL, tls: SSLContext) -> bytes:
         if response.status_code != httpx2.codes.OK:
             raise ValueError("the response is not 200")
         body = bytearray()
-        # Raw, so that a small compressed answer cannot become a large one.
+        # Raw, so that a small compressed response cannot become a large one.
         async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > MAX_BYTES:

@@ -1,4 +1,4 @@
-"""A key that signatures are checked with, and where the one for a token comes from."""
+"""A key to check signatures with, and where the key for a token comes from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ MIN_RSA_KEY_BITS = 2048
 
 @dataclass(frozen=True)
 class Key:
-    """A secret or a public key; `kid` and `algorithm` as its issuer states them, if he does."""
+    """A secret or a public key; `kid` and `algorithm` as its issuer states them, if it does."""
 
     material: bytes | PublicKey = field(repr=False)
     kid: str | None = None
@@ -33,9 +33,9 @@ class Key:
 
 class KeySource(Protocol):
     async def candidates(self, kid: str | None, algorithm: str) -> Sequence[Key]:
-        """Return the keys a token with this header may be signed with, the likeliest first.
+        """Return the keys that may have signed a token with this header, the likeliest first.
 
-        They are few, and never none.
+        There are few, and at least one.
 
         Raises:
             Unauthenticated: no key fits, or it is not clear which one is meant.

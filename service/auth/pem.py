@@ -12,7 +12,7 @@ from service.auth.keys import MIN_RSA_KEY_BITS, PublicKey
 
 
 def public_key_from(path: Path, variable: str = "SESSIONS_JWT_PUBLIC_KEY_FILE") -> PublicKey:
-    """Return the key in the file that the variable names.
+    """Return the key from the file that the variable names.
 
     Raises:
         ConfigurationError: the file holds anything but one RSA or EC public key.

@@ -1,4 +1,4 @@
-"""The signature check itself, by python-jose: it gets one algorithm and one key, no choice."""
+"""The signature check itself, by python-jose, which gets one algorithm and one key: no choice."""
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -19,7 +19,7 @@ _PSS_HASHES: dict[str, hashes.HashAlgorithm] = {
 
 
 class PssKey(JoseKey):  # type: ignore[misc]  # jose ships no types.
-    """What python-jose lacks of RFC 7518: RSASSA-PSS, its salt as long as its hash."""
+    """The part of RFC 7518 that python-jose lacks: RSASSA-PSS, with a salt as long as its hash."""
 
     def __init__(self, key: RSAPublicKey, hash_algorithm: hashes.HashAlgorithm) -> None:
         self._key = key
@@ -35,7 +35,7 @@ class PssKey(JoseKey):  # type: ignore[misc]  # jose ships no types.
 
 
 def signed_payload(token: str, key: Key, algorithm: str) -> bytes:
-    """Return the payload, signed with the key.
+    """Return the payload, if it is signed with the key.
 
     Raises:
         Unauthenticated: it is not signed with this key and this algorithm.

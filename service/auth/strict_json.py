@@ -1,10 +1,10 @@
-"""JSON objects from strangers: no duplicate names, no numbers beyond JSON, bounded depth."""
+"""JSON objects from strangers: no duplicate names, only JSON's numbers, bounded depth."""
 
 import json
 import re
 from typing import Any, NoReturn
 
-# Possessive, and content with a string that never ends: linear on any input.
+# Possessive, and it accepts a string that never ends: linear on any input.
 _STRING = re.compile(r'"(?:[^"\\]++|\\[\s\S])*+"?')
 _BRACKET = re.compile(r"[\[\]{}]")
 
@@ -16,7 +16,7 @@ def parse_object(encoded: bytes, *, max_depth: int) -> dict[str, Any]:
         ValueError: it is anything but one UTF-8 JSON object of at most `max_depth` levels.
     """
     text = encoded.decode()
-    # Measured first: the parser itself recurses, and a deep text would exhaust the stack.
+    # Measured first: the parser itself recurses, and deep nesting would exhaust the stack.
     if _depth(text) > max_depth:
         raise ValueError("nested too deep")
     value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)

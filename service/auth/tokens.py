@@ -17,7 +17,7 @@ Clock = Callable[[], float]
 
 
 class Authenticator:
-    """Checks tokens against one source of keys. `clock` tells seconds since 1970."""
+    """Checks tokens against one source of keys. `clock` returns seconds since 1970."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Authenticator:
         self._verified = VerifiedTokens()
 
     async def caller(self, authorization: str | None) -> Caller:
-        """Return who sends this Authorization header.
+        """Return the caller that sends this Authorization header.
 
         Raises:
             Unauthenticated: no token or no valid one, whatever the header holds.
@@ -43,7 +43,7 @@ class Authenticator:
         token = _bearer_token(authorization)
         verified = self._verified.get(token, self._clock())
         if verified is not None:
-            # Looking for the key again ends a token together with the key that signed it.
+            # Looking the key up again ends a token together with the key that signed it.
             header = verified.header
             if verified.key in await self._keys.candidates(header.kid, header.algorithm):
                 return verified.caller
@@ -63,7 +63,7 @@ class Authenticator:
 
 
 def _signer(token: str, keys: Sequence[Key], algorithm: str) -> tuple[Key, bytes]:
-    """Return the first key that has signed the token, and the payload.
+    """Return the first of the keys that has signed the token, and the payload.
 
     Raises:
         Unauthenticated: none of them has.

@@ -1,4 +1,4 @@
-"""The tokens that were found good lately, so that a busy client pays for a signature once."""
+"""Recently verified tokens, so that a busy client pays for a signature check only once."""
 
 from collections import OrderedDict
 from typing import NamedTuple
@@ -18,14 +18,14 @@ class Verified(NamedTuple):
 
 
 class VerifiedTokens:
-    """At most `MAX_TOKENS`; the least recently used goes first."""
+    """Keeps at most `MAX_TOKENS`; the least recently used goes first."""
 
     def __init__(self, max_tokens: int = MAX_TOKENS) -> None:
         self._found: OrderedDict[str, Verified] = OrderedDict()
         self._max_tokens = max_tokens
 
     def get(self, token: str, now_s: float) -> Verified | None:
-        """Return what was found, unless the token has expired since."""
+        """Return the result of the check, unless the token has expired since."""
         verified = self._found.get(token)
         if verified is None:
             return None

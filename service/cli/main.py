@@ -1,4 +1,4 @@
-"""The command line: one function a subcommand."""
+"""The command line: one function per subcommand."""
 
 import asyncio
 import ipaddress
@@ -64,7 +64,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # Click ends quietly when whoever reads our output has seen enough.
+            # Click ends quietly when the reader of our output has closed it.
             raise
         except FAILURES as error:
             raise click.ClickException(str(error)) from None
@@ -179,14 +179,14 @@ def _run(coroutine: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _run_quietly(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Run it for somebody who waits for the result: failures are shown once, as that."""
+    """Run it for a caller who waits for the result: failures are shown once, as the result."""
     logging.getLogger("service").setLevel(logging.ERROR)
     return _run(coroutine)
 
 
 async def _serve(given: Settings, workers: int) -> None:
     settings = with_key(given)
-    # What is wrong with the keys shall be said before a database is started.
+    # A problem with the keys should be reported before a database is started.
     authenticator_for(settings)
     with _listener(settings.host, settings.port) as listener:
         url = _url(listener)
@@ -202,7 +202,7 @@ async def _serve(given: Settings, workers: int) -> None:
 
 
 async def _warn(settings: Settings) -> None:
-    """Log once, for all workers, what is worth knowing about the MongoDB of the settings."""
+    """Log what is worth knowing about the MongoDB of the settings, once for all workers."""
     warnings = await warnings_at_start(settings)
     write_logs(settings.log_level)
     for sentence in warnings:

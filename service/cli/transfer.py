@@ -1,4 +1,4 @@
-"""Conversations and profiles from files into the store, and out of it, beside a service or not."""
+"""Conversations and profiles from files into the store and back, with or without a service."""
 
 import asyncio
 import sys
@@ -32,9 +32,9 @@ EXPORTED = "conversations: {conversations}; messages: {messages}; profiles: {pro
 async def import_lines(
     settings: Settings, lines: IO[bytes], bar: Any, defaults: Defaults, counts: Counter[str]
 ) -> None:
-    """Store what the lines hold; count it as `IMPORTED` shows it, also up to a failure.
+    """Store what the lines hold; count it as `IMPORTED` shows it, even if a failure ends it.
 
-    What is wrong with a line is told on stderr, and the others go on.
+    An error in a line is reported on stderr, and the other lines are still stored.
 
     Raises:
         ClickException: the database is away; it names the line.
@@ -52,7 +52,7 @@ async def import_lines(
 
 
 async def export_lines(settings: Settings, out: IO[bytes], bar: Any, of: Selection) -> Counter[str]:
-    """Write what is selected; return how much it was, as `EXPORTED` shows it."""
+    """Write what is selected; return the counts that `EXPORTED` shows."""
     counts = Counter[str]()
     async with operators_stores(settings) as (store, users):
         transfer = Transfer(store, users)
@@ -97,7 +97,7 @@ async def _stored(transfer: Transfer, line: bytes, defaults: Defaults) -> dict[s
 
 @contextmanager
 def progress(label: str, length: int | None) -> Iterator[Any]:
-    """Show a bar on stderr, if that is a terminal."""
+    """Show a progress bar on stderr, if that is a terminal."""
     hidden = not sys.stderr.isatty()
     steps = None if length else repeat(None)
     with click.progressbar(
@@ -108,10 +108,10 @@ def progress(label: str, length: int | None) -> Iterator[Any]:
 
 @contextmanager
 def written(file: str) -> Iterator[IO[bytes]]:
-    """Open a file that takes its name when it is complete, readable by its owner only."""
+    """Open a file that gets its name when it is complete, readable only by its owner."""
     path = Path(file).resolve()
     if file == "-" or (path.exists() and not path.is_file()):
-        # A device or pipe is written to: it must not be replaced by a file.
+        # A device or pipe is written to directly: a file must not replace it.
         with click.open_file(file, "wb") as out:
             yield out
         return

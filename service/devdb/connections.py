@@ -1,7 +1,7 @@
-"""Ends connections of a child process that wait for a program which never answers.
+"""Ends connections of a child process to a program that never responds.
 
 A mongod whose port has changed looks for itself at the former one. If a program there accepts the
-connection and says nothing, mongod waits for 30 s, a time that no option changes.
+connection and sends nothing, mongod waits for 30 s, a time that no option changes.
 """
 
 import ctypes
@@ -18,9 +18,9 @@ LOOPBACK = "0100007F"
 
 
 def end_connections(pid: int, port: int) -> None:
-    """End the connections of the process to this port of 127.0.0.1, where the system allows it.
+    """End the connections of the process to this port of 127.0.0.1, if the system allows it.
 
-    The process must be a child. It sees each of them end as if the other side had ended it.
+    The process must be a child. To it, each connection ends as if the other side had ended it.
     """
     if sys.platform != "linux":
         return
@@ -37,7 +37,7 @@ def end_connections(pid: int, port: int) -> None:
 
 
 def _sockets_to(pid: int, port: int) -> Iterator[str]:
-    """Yield the inodes of sockets that are connected to the port: proc_net(5)."""
+    """Yield the inodes of the sockets that are connected to the port: proc_net(5)."""
     for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         if fields[2] == f"{LOOPBACK}:{port:04X}":

@@ -49,8 +49,8 @@ NO_BINARY = (
 class EmbeddedMongo:
     """A MongoDB on a folder of its own, from `start` to `stop`.
 
-    One at a time runs on a folder, whichever process it is in. What it acknowledged with
-    majority survives it. When its mongod ends, it starts another at the same URL.
+    Only one at a time runs on a folder, in whichever process. What it acknowledged with
+    majority survives it. If its mongod ends, it starts another at the same URL.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ def running_url(data_dir: Path) -> str | None:
 
 
 class _FolderLock:
-    """A locked file with a note: who uses the folder, and at which port and URL.
+    """A locked file with a note: which process uses the folder, and at which port and URL.
 
     The kernel unlocks it when its holder dies. The note stays, so that the next start
     finds the port again.
@@ -189,7 +189,7 @@ class _FolderLock:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._file = file
                 return
-            # Whoever asks for the running URL holds the lock for a moment.
+            # A process that looks up the running URL holds the lock for a moment.
             await asyncio.sleep(LOCK_POLL_S)
         pid = _note(file).get("pid")
         os.close(file)
@@ -203,7 +203,7 @@ class _FolderLock:
 
     def write(self, port: int | None, url: str | None = None) -> None:
         note = json.dumps({"pid": os.getpid(), "port": port, "url": url})
-        # One write of one size: whoever reads meanwhile sees the old note or the new one.
+        # One write of one size: a concurrent reader sees either the old note or the new one.
         os.pwrite(self._held(), note.encode().ljust(NOTE_BYTES), 0)
 
     def release(self) -> None:
@@ -234,7 +234,7 @@ def _is_locked(file: int) -> bool:
 
 
 async def _unlocked(lock: Path) -> None:
-    """Wait for the mongod of a service that was killed: it is stopping."""
+    """Wait for the mongod of a killed service to stop."""
     with suppress(FileNotFoundError), lock.open("rb") as file:
         for _ in range(round(DYING_S / LOCK_POLL_S)):
             if not _is_locked(file.fileno()):
@@ -253,7 +253,7 @@ def _has_space(folder: Path) -> bool:
 async def _port(preferred: int | None) -> int:
     if preferred is None:
         return free_port()
-    # A mongod that is stopping leaves its folder a moment before it leaves its port.
+    # A mongod that is stopping releases its folder a moment before its port.
     for _ in range(round(LEAVING_S / LOCK_POLL_S)):
         if reserve(preferred):
             return preferred

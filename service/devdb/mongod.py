@@ -1,4 +1,4 @@
-"""One mongod as a child process: found, started, made primary, and asked why it ended."""
+"""One mongod as a child process: finds it, starts it, makes it primary, and says why it ended."""
 
 import asyncio
 import importlib.util
@@ -25,9 +25,9 @@ REPLICA_SET = "sessions"
 DATABASE_FOLDER = "mongo"
 LOG_FILE = "mongod.log"
 
-# Where its connection cannot be ended, a silent program at the former port costs mongod 30 s.
+# If its connection cannot be ended, a silent program at the former port costs mongod 30 s.
 START_S = 60
-# As long as a mongod at the former port may take to answer.
+# How long a mongod at the former port may take to respond.
 SILENCE_S = 0.5
 STOP_S = 10
 POLL_S = 0.02
@@ -39,8 +39,8 @@ NOT_YET_INITIALIZED = 94
 NO_SPACE = "No space left on device"
 
 # It runs in a small interpreter that then becomes mongod: code of ours in the forked child
-# (`preexec_fn`) can hang when the service has threads. 1 is PR_SET_PDEATHSIG: should the
-# service be killed, the kernel asks mongod to stop. The parent may have died before that.
+# (`preexec_fn`) can hang if the service has threads. 1 is PR_SET_PDEATHSIG: if the service
+# is killed, the kernel signals mongod to stop. The parent may have died before that.
 LAUNCH = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGTERM)
@@ -81,7 +81,7 @@ class Mongod:
     """A child process with its database and its log in one folder.
 
     The kernel ties it to the thread that spawns it, not only to the process: spawn it
-    from a thread that lives as long as the service does, as the event loop's does.
+    from a thread that lives as long as the service, such as the event loop's.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Mongod:
         return self._ending()
 
     async def stop(self) -> None:
-        """Ask it to stop; it has ten seconds for that."""
+        """Tell it to stop; it has ten seconds for that."""
         with suppress(ProcessLookupError):
             self._process.terminate()
         try:
@@ -133,7 +133,7 @@ class Mongod:
             await self._process.wait()
 
     async def become_primary(self, former_port: int | None = None) -> None:
-        """Return when it accepts writes, as the one member of a replica set at its port.
+        """Return once it accepts writes, as the only member of a replica set at its port.
 
         `former_port` is the one at which it ran before.
 
@@ -218,7 +218,7 @@ class Mongod:
 
 
 def _prepare(folder: Path) -> Path:
-    """Return the log of a folder that has room for a new run: mongod does not bound it."""
+    """Return the log of a folder, with room for a new run: mongod does not bound it."""
     (folder / DATABASE_FOLDER).mkdir(mode=0o700, exist_ok=True)
     log = folder / LOG_FILE
     if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
@@ -247,7 +247,7 @@ def _command(binary: Path, folder: Path, port: int) -> list[str]:
 
 
 def _complaints(log: str) -> Iterator[str]:
-    """Yield the errors in a log; the first tells most, and the loader's are plain text."""
+    """Yield the errors in a log; the first says the most, and the loader's are plain text."""
     for line in log.splitlines():
         entry = _entry(line)
         if entry is None and "error" in line.lower():
@@ -275,5 +275,5 @@ async def _form_replica_set(admin: AsyncDatabase[dict[str, Any]], address: str) 
         return
     if config["members"][0]["host"] != address:
         moved = {**config, "version": config["version"] + 1, "members": [member]}
-        # At another port, the member does not find itself in the set: it must be forced.
+        # At another port, the member does not find itself in the set, so this must be forced.
         await admin.command("replSetReconfig", moved, force=True)

@@ -1,8 +1,8 @@
-"""Ports of loopback for servers that are started here.
+"""Loopback ports for servers that are started here.
 
-A port that is free when it is looked at can be taken when it is bound: two processes of ours would
+A port that is free when it is checked can be taken when it is bound: two processes of ours would
 choose the same one. So a port is reserved, by a lock on a file of its own, for as long as the
-process lives that started the server.
+process that started the server lives.
 """
 
 import fcntl
@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 HOST = "127.0.0.1"
-# Ports the system hands to no client: a client that waits for mongod on one of those may
-# reach itself, and then mongod finds its own port taken.
+# Ports that the system gives to no client: on a client port, a client that waits for mongod
+# may reach itself, and then mongod finds its own port taken.
 PORTS = range(20_000, 32_000)
 TRIES = 100
 
@@ -22,7 +22,7 @@ _reserved: dict[int, int] = {}
 
 
 def free_port() -> int:
-    """Return a port that no one listens at, reserved for this process.
+    """Return a port that no one listens on, reserved for this process.
 
     Raises:
         OSError: none was found.
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 def reserve(port: int) -> bool:
-    """Reserve the port for this process if it is free; return whether it is this process's."""
+    """Reserve the port for this process if it is free; return whether that succeeded."""
     if port not in _reserved and not _lock(port):
         return False
     return is_free(port)
@@ -42,7 +42,7 @@ def reserve(port: int) -> bool:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As mongod does: connections that ended a moment ago do not keep the port.
+        # As in mongod: connections that ended a moment ago do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -1,25 +1,25 @@
-"""How many requests at once are answered in time: learned from how long answers take."""
+"""How many concurrent requests are served in time: learned from how long responses take."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Half of what an accepted request may take at the 99th percentile: the rest is for its swings,
-# and for what it waits before this process has read it.
+# Half of what an accepted request may take at the 99th percentile: the rest is for variation,
+# and for the time it waits before this process has read it.
 USUAL_S = 0.5
-# One full batch of appends under way, and one that waits.
+# One full batch of appends in progress, and one that waits.
 MOST_AT_ONCE = 512
-# What comes first may be what takes longest.
+# The first requests may be those that take longest.
 FIRST_AT_ONCE = 128
 LEAST_AT_ONCE = 64
 
 
 class AdaptiveLimit:
-    """Settles where those in flight take `USUAL_S`: fewer would cost more each, more are late.
+    """Converges on the concurrency at which a request takes `USUAL_S`.
 
-    Each answer moves it by its share of that time, x, as x(1 - x). Answers come at a rate of the
-    limit by their time, so that the limit grows and falls by the logistic law, at most twofold
-    in 0.35 s, whatever the load: soon full again after a pause of the database, soon small
-    beside a slow one. What took almost no time says almost nothing.
+    With fewer, each request would cost more; with more, they are late. Each response changes the
+    limit by x(1 - x), x = duration / `USUAL_S`: logistic growth or decay, at most 2x per 0.35 s,
+    whatever the load. So the limit soon recovers after a pause of the database, and soon shrinks
+    if the database is slow. A response that took almost no time changes almost nothing.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class AdaptiveLimit:
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Count a request while it is answered."""
+        """Count a request while it is served."""
         self._requests += 1
         try:
             yield
@@ -40,7 +40,7 @@ class AdaptiveLimit:
             self._requests -= 1
 
     def learn(self, took_s: float) -> None:
-        """Take note of how long an answer took that waited for nothing but this service."""
+        """Take note of how long a response took that waited for nothing but this service."""
         share = took_s / USUAL_S
         limit = self._limit + share * (1 - share)
         self._limit = min(max(limit, LEAST_AT_ONCE), MOST_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Calls from pages of other origins: none, unless origins are listed, and never with cookies."""
+"""Calls from pages of other origins: refused unless the origin is listed, never with cookies."""
 
 from collections.abc import Sequence
 

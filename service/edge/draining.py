@@ -1,4 +1,4 @@
-"""How requests get their answers from a process that is ending: a pure ASGI middleware."""
+"""How requests get their responses from a process that is ending: a pure ASGI middleware."""
 
 import asyncio
 
@@ -11,10 +11,10 @@ from service.observability.health import Readiness
 
 
 class LastResponses:
-    """Closes connections with the answers of a draining process, so that clients go elsewhere.
+    """Closes connections with the responses of a draining process, so that clients go elsewhere.
 
-    A connection closed without one would cost whoever just sends on it a request. Whom the
-    server cancels, because the time to stop is over, still gets an answer in JSON.
+    Closing a connection silently would lose a request that is already on the wire. Requests that
+    the server cancels, because the time to stop is over, still get a JSON response.
     """
 
     def __init__(self, app: ASGIApp, readiness: Readiness, router: Router) -> None:

@@ -1,4 +1,4 @@
-"""The headers of every answer, also of those to our own mistakes: a pure ASGI middleware."""
+"""The headers of every response, even for our own mistakes: a pure ASGI middleware."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.kit.errors import OUTCOME, SERVER_ERROR, UNKNOWN
 from service.observability.logs import REQUEST_ID
 
-# What may stand in a log and in a header without further thought.
+# What is safe in a log and in a header without escaping.
 _SHORT_TOKEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _ID_BYTES = 16
 
@@ -22,7 +22,7 @@ NO_STORE = (b"cache-control", b"no-store")
 class StandardHeaders:
     """Gives each request an id: the client's `X-Request-Id` if it is a short token, else a new one.
 
-    Nothing that is answered may be kept by anybody on the way, unless the answer says so.
+    No one on the way may store a response, unless the response allows it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -53,13 +53,13 @@ def _completed(headers: Iterable[Header], request_id: bytes) -> list[Header]:
 
 
 def _leave_open(headers: list[Header]) -> None:
-    """Say that nobody knows what was done, unless the answer tells: it is a mistake of ours."""
+    """Say that the outcome is unknown, unless the response states it: this is a mistake of ours."""
     if all(name != OUTCOME_HEADER for name, _ in headers):
         headers.append((OUTCOME_HEADER, UNKNOWN.encode()))
 
 
 def request_id_in(headers: Iterable[Header]) -> bytes:
-    """Return the id that the client gives the request, if it is a short token, else a new one."""
+    """Return the id that the client gave the request, if it is a short token, else a new one."""
     for name, value in headers:
         if name == b"x-request-id":
             return usable_request_id(value)
@@ -67,7 +67,7 @@ def request_id_in(headers: Iterable[Header]) -> bytes:
 
 
 def usable_request_id(value: bytes) -> bytes:
-    """Return what the client calls the request, if it is a short token, else a new id."""
+    """Return the client's name for the request, if it is a short token, else a new id."""
     return value if _SHORT_TOKEN.fullmatch(value) else new_request_id()
 
 

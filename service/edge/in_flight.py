@@ -1,4 +1,4 @@
-"""A cap on the requests in flight: one more gets a 503 immediately, not a place in a queue."""
+"""A cap on the requests in flight: beyond it, a request gets an immediate 503 and no queue."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ BUSY_HEADERS = {"retry-after": str(RETRY_AFTER_S), OUTCOME.lower(): UNCHANGED}
 
 
 class InFlight:
-    """Counts the requests of a process: all of them, and those that should be answered quickly."""
+    """Counts the requests of a process: all of them, and those that should be quick."""
 
     def __init__(self, max_requests: int) -> None:
         self._max_requests = max_requests
@@ -43,7 +43,7 @@ class InFlight:
         )
 
     def learn(self, took_s: float) -> None:
-        """Take note of how long an answer took, without the time of its client or a model."""
+        """Take note of how long a response took, without the time of its client or a model."""
         self._quick.learn(took_s)
 
     @contextmanager
@@ -64,7 +64,7 @@ class InFlight:
 
 
 class InFlightCap:
-    """Counts requests, and refuses those beyond the cap that no connection has refused before."""
+    """Counts requests, and refuses those beyond the cap that their connection did not refuse."""
 
     def __init__(self, app: ASGIApp, *, in_flight: InFlight, router: Router) -> None:
         self._app = app

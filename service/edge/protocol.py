@@ -1,6 +1,6 @@
-"""How uvicorn receives requests: with bounds on heads, time and connections, which it has none of.
+"""How uvicorn receives requests: with bounds on headers, time and connections, which it lacks.
 
-Whoever crosses one gets one JSON answer, where that is still possible, and the connection ends.
+A client that exceeds one gets one JSON response, if still possible, and the connection ends.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from service.observability.metrics import HTTP_REFUSED
 
 # The colon, a space and the end of the line.
 LINE_OVERHEAD_BYTES = 4
-# What one connection may ask for at once; behind it waits memory, not work.
+# How many requests one connection may send at once; more would cost memory, not work.
 MAX_PIPELINED = 100
 LAST_BYTES_S = 5
 MALFORMED = Refusal(
@@ -41,9 +41,9 @@ TOO_MANY_CONNECTIONS = Refusal(
 
 
 class ReceiveLimits(NamedTuple):
-    """`header_timeout_s` is for all of a head, `body_timeout_s` for all of the body behind it.
+    """`header_timeout_s` is for all headers, `body_timeout_s` for the whole body after them.
 
-    After `send_timeout_s` in which a client took nothing of an answer, it gets no more of it.
+    After `send_timeout_s` in which a client read nothing of a response, it gets no more of it.
     """
 
     max_header_bytes: int
@@ -55,7 +55,7 @@ class ReceiveLimits(NamedTuple):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. Make a class with limits of its own by `limited_protocol`."""
+    """One connection. `limited_protocol` makes a class with limits of its own."""
 
     limits: ReceiveLimits
     shedding: Shedding
@@ -95,8 +95,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._deadline is None:
             self._set_deadline(self._time_s)
         if not self._has_just_shown:
-            # The parser shows a line when it is complete, and this one may be without end: one of
-            # the head, the length of a chunk or a line behind the last chunk.
+            # The parser shows a line once it is complete, and this one may never end: a header
+            # line, the length of a chunk, or a line after the last chunk.
             self._unseen_bytes += len(data)
             if self._unseen_bytes > self.limits.max_header_bytes:
                 self._refuse_head()
@@ -106,7 +106,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         super().shutdown()
         if self._has_begun and not self.transport.is_closing():
-            # Whoever stops cannot wait for a client that stalls.
+            # A process that stops cannot wait for a client that stalls.
             self._clear_deadline()
             self._set_deadline(min(self._time_s, LAST_BYTES_S))
 
@@ -135,7 +135,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(NO_HOST)
         if not self.transport.is_closing():
             super().on_headers_complete()
-        # Not before: where the head makes no sense, the request before is still the last one.
+        # Not earlier: if the headers are invalid, the previous request is still the last one.
         self._is_in_head = False
         self._unseen_bytes = 0
 
@@ -157,7 +157,7 @@ class LimitedProtocol(HttpToolsProtocol):
     # Load
 
     def _has_shed(self, data: bytes) -> bool:
-        """Refuse this for a fraction of what it costs the application, if it can be done here."""
+        """Refuse this here, if possible, for a fraction of what it would cost the application."""
         if self._has_begun or self._is_answering() or self.flow.write_paused:
             return False
         refusal = self.shedding.refusal_of(data)
@@ -168,7 +168,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.timeout_keep_alive_task is None:
             self.on_response_complete()
         else:
-            # To stop a timer and to start another would be a sixth of the cost.
+            # Stopping a timer and starting another would be a sixth of the cost.
             self._refused_s = self.loop.time()
         return True
 
@@ -184,15 +184,15 @@ class LimitedProtocol(HttpToolsProtocol):
     # Bounds
 
     def _names_its_host(self) -> bool:
-        """Say whether nobody on the way can have read another host than we do: RFC 9112, 3.2."""
+        """Say whether no one on the way can have read another host than we do: RFC 9112, 3.2."""
         hosts = sum(name == b"host" for name, _ in self.headers)
         return hosts == 1 or (hosts == 0 and self.parser.get_http_version() != "1.1")
 
     def _limit_sending(self, connection: socket.socket) -> None:
-        """Let the kernel end the connection of a client that takes nothing of its answer.
+        """Let the kernel end the connection of a client that reads nothing of its response.
 
-        It alone sees what the client takes, and goes on after we have closed. Only Linux does it:
-        elsewhere, on machines of developers, such a client keeps its connection.
+        Only the kernel sees what the client reads, and it goes on after we have closed. Only Linux
+        does it: elsewhere, on developers' machines, such a client keeps its connection.
         """
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             timeout_ms = round(self.limits.send_timeout_s * 1000)
@@ -226,7 +226,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _time_is_up(self) -> None:
         self._deadline = None
         if self.flow.read_paused or (self._is_in_head and self._is_answering()):
-            # We keep the client waiting, not the client us.
+            # The client is waiting for us, not we for the client.
             self._set_deadline(self._time_s)
         elif not self._has_begun:
             self.transport.close()
@@ -238,7 +238,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
 
     def _may_answer(self) -> bool:
-        """Say whether the client would take an answer for that to what it sends now."""
+        """Say whether the client would take a response as the one to what it sends now."""
         if self._is_in_head:
             return not self._is_answering()
         return not self.pipeline and not self.cycle.response_started

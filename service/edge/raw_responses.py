@@ -1,4 +1,4 @@
-"""Answers of a connection itself, as bytes: no application has seen the request."""
+"""Responses of the connection itself, as bytes: the application has not seen the request."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

@@ -8,16 +8,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.signals import template_in
 
 SERVER_ERROR = 500
-# Whether a request was not let in: an entry of its scope.
+# Whether a request was shed: an entry of its scope.
 SHED = "session_service.shed"
 
 logger = logging.getLogger(__name__)
 
 
 class RequestLog:
-    """Logs requests on level info, those the service failed to serve as warnings.
+    """Logs requests at level info, and those that the service failed to serve as warnings.
 
-    What a busy process did not let in, it counts in its metrics: a line each would keep it busy.
+    A busy process only counts what it sheds, in its metrics: a line for each would keep it busy.
     """
 
     def __init__(self, app: ASGIApp) -> None:

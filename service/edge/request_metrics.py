@@ -14,11 +14,11 @@ EVENT_STREAM = b"text/event-stream"
 
 
 class _Answer:
-    """Sends what it is told to, and remembers what it was."""
+    """Passes a response on, and remembers its status and kind."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        # What is answered when nothing was: the failure goes on to the outermost layer.
+        # The status if there was no response: the failure goes on to the outermost layer.
         self.status = 500
         self.is_stream = False
 
@@ -35,7 +35,7 @@ class _Answer:
 class Measured:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        # To find the child of a metric by its labels costs more than to observe it.
+        # Finding the child of a metric by its labels costs more than observing it.
         self._children: dict[tuple[str, str | None, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,13 +63,13 @@ class Measured:
         labels = (known, route.path, route.dialect.name) if route else (known, "none", "none")
         bound = HTTP_REQUESTS.labels(*labels, str(status)), HTTP_DURATION_S.labels(*labels)
         if known == method:
-            # Methods are what the caller makes up: only those there are get remembered.
+            # Callers may make methods up: only those that exist are remembered.
             self._children[method, route.path if route else None, status] = bound
         return bound
 
 
 def count_shed(method: str) -> None:
-    """Count a request, of a method that is known, that never was one for the application."""
+    """Count a request, of a known method, that never reached the application."""
     _shed(method).inc()
 
 

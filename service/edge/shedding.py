@@ -1,8 +1,8 @@
 """Refusals of a busy process, from the bytes of a request: before a parser, a task, a middleware.
 
-What a refusal costs is taken from those who are served. Only requests whose end anybody would
-see alike are refused here: whole, in one piece and with nothing behind them, as the kernel hands
-out what has waited for a busy process. The application refuses the others.
+A refusal takes its cost from the requests that are served. Only requests whose end is beyond
+doubt are refused here: complete, in one piece and with nothing after them, as the kernel delivers
+what has waited for a busy process. The application refuses the others.
 """
 
 import re
@@ -26,10 +26,10 @@ def _any_case(names: str) -> str:
 
 
 _LINE = r"[\w-]++:[\t\x20-~]*+"
-# A browser reads no answer without CORS headers; the others make another end or another protocol.
+# A browser reads no response without CORS headers; the others change the end or the protocol.
 _NOT_HERE = "origin|expect|transfer-encoding|upgrade"
-# The quantifiers give nothing back, so that this costs each byte once. Where a name may stand once,
-# its group must have nothing yet. Most lines are the first kind.
+# The quantifiers give nothing back, so each byte is read once. If a name may occur only once, its
+# group must still be empty. Most lines are of the first kind.
 _REQUEST = re.compile(
     rf"""
     (GET|POST|PUT|PATCH|DELETE)[ ](/[!->@-~]*+)[!-~]*+[ ]HTTP/1\.1
@@ -47,7 +47,7 @@ _PLACE_OF_ID = b"%s"
 
 
 class Shedding:
-    """Refuses what would be one too many; leaves all of it to the application when it drains."""
+    """Refuses requests that are too many; leaves all to the application while it drains."""
 
     def __init__(self, in_flight: InFlight, readiness: Readiness, router: Router) -> None:
         self._in_flight = in_flight
@@ -59,9 +59,9 @@ class Shedding:
         return self._in_flight.is_full and not self._readiness.is_draining
 
     def refusal_of(self, data: bytes) -> bytes | None:
-        """Return the answer to the request that this is, if it is one that is refused here.
+        """Return the response to this request, if it is one that is refused here.
 
-        Whoever sends it gets more answers on the same connection.
+        The client can send more requests on the same connection.
         """
         request = _REQUEST.match(data)
         if request is None:

@@ -1,15 +1,15 @@
-"""Bounds on what a provider may send: the HTTP client itself takes answers without end."""
+"""Bounds on what a provider may send: the HTTP client itself takes endless responses."""
 
 from collections.abc import AsyncIterator
 
 import httpx2
 
-# A token of a stream comes in some 300 bytes of JSON; the longest answer stays below this.
+# A token of a stream comes in some 300 bytes of JSON; the longest completion stays below this.
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 
 
 class UnusableResponse(httpx2.TransportError):
-    """The response is larger than any answer, or compressed, which would hide how large."""
+    """The response is larger than any completion, or compressed, which would hide its size."""
 
 
 class _Bounded(httpx2.AsyncByteStream):

@@ -1,4 +1,4 @@
-"""What a model's provider sends, read strictly where it matters: the rest is passed over."""
+"""What a model's provider sends, read strictly where it matters: the rest is ignored."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
@@ -38,7 +38,7 @@ def _objects_in(value: object) -> object:
     return [item for item in value if item is not None] if isinstance(value, list) else value or []
 
 
-# What a response can do without is read if it makes sense, and else is as if it were not sent.
+# Optional parts of a response are read if they make sense, and ignored otherwise.
 Count = Annotated[int, BeforeValidator(_as_count)]
 OptionalText = Annotated[str | None, BeforeValidator(_if_text)]
 
@@ -59,7 +59,7 @@ class Reasoning(BaseModel):
 
     @property
     def thought(self) -> str | None:
-        # A server that changes from one name to the other sends the same text in both.
+        # A server that is moving from one name to the other sends the same text in both.
         return self.reasoning_content or self.reasoning
 
 
@@ -163,7 +163,7 @@ class StreamedCompletion:
         self._size = 0
 
     def add(self, chunk: Chunk) -> Iterator[Delta]:
-        """Take a chunk in, and yield what it adds to the completion.
+        """Take in a chunk, and yield what it adds to the completion.
 
         Raises:
             ModelFailed: the completion is too long.
@@ -224,7 +224,7 @@ def completion(
     finish_reason: str | None,
     usage: ProviderUsage | None,
 ) -> Completion:
-    """Return the completion, if it can be stored. One that has ended may be without text.
+    """Return the completion, if it can be stored. One that has ended may have no text.
 
     Raises:
         ModelFailed: it is too large, or nothing, or holds what no message may.

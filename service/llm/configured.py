@@ -1,4 +1,4 @@
-"""The chat model the settings name, or none; for demos, the scripted one."""
+"""The chat model that the settings name, or none; for demos, the scripted one."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -17,7 +17,7 @@ DEMO_URL = "http://demo/v1"
 
 @asynccontextmanager
 async def model_for(settings: Settings, *, demo: bool) -> "AsyncIterator[OpenAIModel | None]":
-    """Open the configured model. Only with `demo` one that is scripted stands in for none."""
+    """Open the configured model. Only with `demo`, a scripted model replaces a missing one."""
     if settings.llm_base_url and settings.llm_model:
         opened = _configured(settings, settings.llm_base_url, settings.llm_model)
     elif demo:
@@ -46,7 +46,7 @@ def _scripted() -> "OpenAIModel":
 
 
 def _model_class() -> "type[OpenAIModel]":
-    # Its library takes a third of the time to start, and 12 MB: whoever has no model goes without.
+    # Its library takes a third of the time to start, and 12 MB: without a model, it is not loaded.
     from service.llm.openai_model import OpenAIModel  # noqa: PLC0415
 
     return OpenAIModel

@@ -20,8 +20,8 @@ _END_OF_LINE = re.compile(r"\r\n|\n|\r(?!\Z)")
 async def chunks_in(body: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the JSON objects of a stream of completions, until it says that it is done.
 
-    Everything else that such streams have is passed over: comments, fields of no meaning here,
-    keep-alives in any form. An event whose end is missing is none.
+    Everything else in such streams is skipped: comments, fields without a meaning here,
+    keep-alives in any form. An event without its end does not count.
 
     Raises:
         ModelFailed: an object cannot be read.
@@ -36,7 +36,7 @@ async def chunks_in(body: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, Any]
 
 def _read(text: str) -> dict[str, Any]:
     try:
-        # Unlike faster parsers, this one lets half of a character pass: the other may follow.
+        # Unlike faster parsers, this one accepts half of a character: the other half may follow.
         value: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError):
         raise ModelFailed("sent a piece of its response that cannot be read") from None
@@ -68,9 +68,9 @@ async def _lines_in(body: AsyncIterator[bytes]) -> AsyncIterator[str]:
 
 
 def _completed(unfinished: list[str], text: str) -> Iterator[str]:
-    """Yield the lines that end in this text; `unfinished` holds the pieces of the one that began.
+    """Yield the lines that end in this text; `unfinished` holds the pieces of the unfinished line.
 
-    Pieces are joined once, so that a line of many chunks costs its length and no more.
+    Pieces are joined once, so the cost of a line of many chunks is its length, not more.
     """
     if unfinished[-1].endswith("\r"):
         text = unfinished.pop() + text

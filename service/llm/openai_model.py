@@ -24,7 +24,7 @@ from service.llm.text import fit_json
 MAX_CONNECTIONS = 200
 KEY_REFUSED = {401, 403}
 TOO_MANY_REQUESTS = 429
-# A request that timed out or met another one.
+# A request that timed out or conflicted with another one.
 MAY_PASS = {408, 409}
 SERVER_ERROR = 500
 
@@ -35,7 +35,7 @@ class OpenAIModel:
     """Keeps what the ChatModel port promises.
 
     One deadline, `timeout_s`, holds for everything a call does: waiting for a connection,
-    retries with their pauses, and reading the answer. Retried is what came to nothing:
+    retries with their pauses, and reading the response. Only calls without a result are retried:
     lost connections, 408, 409, 429 and 5xx, and never in the middle of a stream.
     """
 
@@ -56,7 +56,7 @@ class OpenAIModel:
         self._api_key = api_key.get_secret_value() if api_key else None
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
-            # Without one, the library would send a key from the environment to this URL.
+            # Without a key, the library would send one from the environment to this URL.
             api_key=self._api_key or "none",
             timeout=timeout_s,
             max_retries=max_retries,
@@ -74,7 +74,7 @@ class OpenAIModel:
         with self._failures():
             async with asyncio.timeout(self._timeout_s):
                 response = await self._client.chat.completions.with_raw_response.create(**body)
-            # Unlike faster parsers, this one lets half of a character pass.
+            # Unlike faster parsers, this one accepts half of a character.
             value = fit_json(json.loads(response.content))
             return Response.model_validate(value).to_domain()
 
@@ -110,7 +110,7 @@ class OpenAIModel:
         return {"model": self.name, **given, "messages": prompt_view(prompt)}
 
     def _require_no_error(self, chunk: dict[str, Any]) -> None:
-        """Raise ModelFailed where a stream says that it failed, in the middle of a 200."""
+        """Raise ModelFailed if a stream says that it failed, in the middle of a 200."""
         error = chunk.get("error")
         if error:
             message = error.get("message") if isinstance(error, dict) else error
@@ -122,9 +122,9 @@ class OpenAIModel:
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """Say in our own words what went wrong, with what the server says of a request.
+        """Say in our own words what went wrong, with what the server says about a request.
 
-        Of keys, accounts and its own troubles the server's words are for the operator only.
+        What it says about keys, accounts and its own failures is only for the operator.
         """
         try:
             yield
@@ -138,7 +138,7 @@ class OpenAIModel:
             _log(error)
             raise ModelFailed("could not be reached, or broke off", may_pass=True) from None
         except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            # What is no response at all makes the library fail in any of these ways.
+            # Bytes that are not a valid response make the library fail in any of these ways.
             _log(error)
             raise ModelFailed("gave no response that can be understood") from None
 
@@ -161,7 +161,7 @@ async def _next_within(
 
 
 def _message_in(body: object) -> object:
-    """Return what an error says: servers put it into `message`, some into `error` or `detail`."""
+    """Return the text of an error: servers put it into `message`, some into `error` or `detail`."""
     if isinstance(body, dict):
         found = (body.get(name) for name in ("message", "error", "detail"))
         return next((_message_in(value) for value in found if value), None)

@@ -1,7 +1,7 @@
-"""A prompt as model servers take it: they refuse what a log may well hold.
+"""A prompt as model servers accept it: they refuse some things that a log may hold.
 
 The log stays as it is. Blank turns are left out, names are written in the characters that
-servers take, and parts without text go.
+servers accept, and parts without text are removed.
 """
 
 import re
@@ -52,7 +52,7 @@ def _message_view(message: NewMessage) -> JsonObject | None:
 
 
 def _content_view(content: Content) -> Content:
-    """Return what is not blank of a content; None if all of it is."""
+    """Return the parts of a content that are not blank; None if all are."""
     if isinstance(content, list):
         return [part for part in content if not _is_blank(part)] or None
     return content if content and not content.isspace() else None

@@ -1,10 +1,10 @@
-"""What a model server says when it refuses, fit to be shown to a caller."""
+"""What a model server says when it refuses, made fit to be shown to a caller."""
 
 import re
 
 MAX_SHOWN_CHARS = 300
 HIDDEN = "[hidden]"
-# What unlocks something: keys by their usual beginnings, tokens, credentials in a URL, and
+# Things that unlock something: keys by their usual prefixes, tokens, credentials in a URL, and
 # anything long that no one would write by hand.
 _SECRETS = re.compile(
     r"""
@@ -20,7 +20,7 @@ _SECRETS = re.compile(
 
 
 def shown(text: object, *secrets: str | None) -> str:
-    """Return at most `MAX_SHOWN_CHARS` of a text in one line, with whatever is secret hidden."""
+    """Return at most `MAX_SHOWN_CHARS` of a text in one line, with all secrets hidden."""
     if not isinstance(text, str):
         return ""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())

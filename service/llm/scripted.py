@@ -1,7 +1,7 @@
 """A scripted model: a small server that speaks `/chat/completions`, for tests and the demo.
 
-It answers what its script says, step by step; on demand late, with an error, with junk, or
-cut off in the middle. When the script has ended, it says that it is a demo.
+It responds with what its script says, step by step; on demand late, with an error, with junk,
+or cut off in the middle. When the script has ended, it says that it is a demo.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ MAX_REQUESTS = 100
 
 @dataclass(frozen=True)
 class Step:
-    """One answer. `delay_s` comes before each piece; `cut_after` that many pieces it ends.
+    """One response. `delay_s` is the wait before each piece; after `cut_after` pieces it ends.
 
-    A cut answer breaks the connection; with `ends_cleanly` the body just ends too early.
-    `junk` is sent instead of an answer, `says` is what an error says.
+    A cut response breaks the connection; with `ends_cleanly` the body just ends too early.
+    `junk` is sent instead of a response, `says` is the text of an error.
     """
 
     text: str | None = None
@@ -47,7 +47,7 @@ class Step:
 
 @dataclass
 class Script:
-    """What the model answers next, and what it was asked; `hang_ups` counts callers who left."""
+    """What the model sends next, and the requests it got; `hang_ups` counts callers who left."""
 
     steps: deque[Step] = field(default_factory=deque)
     requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_REQUESTS))
@@ -106,7 +106,7 @@ async def _told(script: Script, step: Step, pieces: list[bytes]) -> AsyncIterato
 def _pieces(step: Step, *, streams: bool) -> list[bytes]:
     if step.junk is not None:
         return [step.junk]
-    if step.status != 200:  # noqa: PLR2004  Anything else is an error.
+    if step.status != 200:  # noqa: PLR2004  Any other status is an error.
         return [orjson.dumps({"error": {"message": step.says, "type": "x"}})]
     return _streamed(step) if streams else [orjson.dumps(_whole(step))]
 
@@ -126,7 +126,7 @@ def _whole(step: Step) -> dict[str, Any]:
 
 
 def _streamed(step: Step) -> list[bytes]:
-    """Return the events of a stream: a word each, then the calls with split arguments."""
+    """Return the events of a stream: one for each word, then the calls with split arguments."""
     deltas: list[dict[str, Any]] = [{"reasoning_content": t} for t in _words(step.reasoning)]
     deltas += [{"role": "assistant", "content": t} for t in _words(step.text)]
     for index, call in enumerate(step.tool_calls or []):

@@ -1,8 +1,8 @@
-"""Situations that are templates: Jinja in its sandbox, and in a small part of its language.
+"""Situations that are templates: Jinja in its sandbox, and only a small part of its language.
 
-The sandbox keeps templates from our objects, but not from running for ever or filling the
+The sandbox keeps templates away from our objects, but not from running forever or filling the
 memory. So only what cannot grow is allowed: text, values, conditions, loops whose steps are
-counted, and filters whose result is not larger than what they get.
+counted, and filters whose result is not larger than their input.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ from service.domain.errors import InvalidInput
 
 MAX_TEMPLATE_CHARS = 16 * 1024
 MAX_OUTPUT_CHARS = 64 * 1024
-# What the turns of all loops do together: each turn as many steps as its loop has parts.
+# For the turns of all loops together: each turn takes as many steps as its loop has parts.
 MAX_STEPS = 20_000
 COUNTED = "counted"
 
@@ -48,7 +48,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 class SandboxedTemplates:
-    """Keeps what the Templates port promises. What is not there is rendered as nothing."""
+    """Keeps what the Templates port promises. Missing values are rendered as nothing."""
 
     def render(self, template: str, variables: Mapping[str, Any]) -> str:
         if len(template) > MAX_TEMPLATE_CHARS:
@@ -64,7 +64,7 @@ class SandboxedTemplates:
 
 
 def _environment() -> _Environment:
-    # What comes out is a prompt, not HTML.
+    # The output is a prompt, not HTML.
     environment = _Environment(undefined=ChainableUndefined, cache_size=0)
     filters, tests = environment.filters, environment.tests
     environment.globals = {}
@@ -86,7 +86,7 @@ class _Steps:
 
 
 def _checked(template: nodes.Template) -> nodes.Template:
-    """Return the template with counted loops, if it holds nothing but what is allowed."""
+    """Return the template with counted loops, if it holds only what is allowed."""
     for node in template.find_all(nodes.Node):
         if not isinstance(node, NODES):
             raise _invalid(f"must not use '{type(node).__name__}' in a template.")

@@ -1,4 +1,4 @@
-"""Text of a model, made fit to be sent on and stored."""
+"""Text of a model, made fit to be passed on and stored."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ _FIRST_HALF = re.compile("[\ud800-\udbff]$")
 
 
 def fit(text: str) -> str:
-    """Return the text with pairs of halves joined, and U+FFFD for halves alone and for NUL."""
+    """Return the text with surrogate pairs joined, and U+FFFD for lone surrogates and for NUL."""
     if text.isascii() and "\x00" not in text:
         return text
     if not _UNFIT.search(text):
@@ -20,7 +20,7 @@ def fit(text: str) -> str:
 
 
 def fit_json(value: Any) -> Any:
-    """Return a JSON value whose texts and keys all are fit."""
+    """Return a JSON value whose texts and keys are all fit."""
     if isinstance(value, str):
         return fit(value)
     if isinstance(value, list):
@@ -31,27 +31,27 @@ def fit_json(value: Any) -> Any:
 
 
 class TextStream:
-    """A text that comes in pieces: the halves of a character may come in two of them."""
+    """A text that comes in pieces: the halves of a character may be in two of them."""
 
     def __init__(self) -> None:
         self._held = ""
         self._pieces: list[str] = []
 
     def add(self, piece: str) -> str:
-        """Return what can be sent on now: a first half at the end waits for the second."""
+        """Return what can be passed on now: a first half at the end waits for the second."""
         text = self._held + piece
         first_half = _FIRST_HALF.search(text)
         self._held = first_half.group() if first_half else ""
         return self._keep(fit(text.removesuffix(self._held)))
 
     def end(self) -> str:
-        """Return what was still held back."""
+        """Return what is still held back."""
         held, self._held = self._held, ""
         return self._keep(fit(held))
 
     @property
     def text(self) -> str:
-        """Return all that was sent on."""
+        """Return everything that was passed on."""
         return "".join(self._pieces)
 
     def _keep(self, piece: str) -> str:

@@ -1,4 +1,4 @@
-"""The observer that the settings want."""
+"""The observer that the settings describe."""
 
 from config.settings import Settings
 from service.observability.metrics import MONGO_POOL_LIMIT
@@ -13,7 +13,7 @@ class TracingNotInstalled(Exception):
 
 
 def observer_for(settings: Settings) -> Observer:
-    """Return what the settings want.
+    """Return the observer that the settings describe.
 
     Raises:
         TracingNotInstalled: traces are wanted, and their library is not there.

@@ -24,11 +24,11 @@ class Store(Protocol):
 
 
 class Readiness:
-    """Asks the database all the time, so that nobody who asks this has to wait for it.
+    """Pings the database all the time, so that no one who checks readiness has to wait for it.
 
-    Not ready is who is stopping, who waits for the indexes, and who has pinged the
-    database in vain for 15 seconds, or from the start. `details` has sentences about the
-    database for operators; ready processes may have some, too.
+    A process is not ready while it is stopping, until the indexes exist, and when pings have
+    failed for 15 seconds, or have never succeeded. `details` has sentences about the database
+    for operators; ready processes may have some, too.
     """
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
@@ -47,7 +47,7 @@ class Readiness:
         return self._is_draining
 
     def failed(self) -> list[str]:
-        """Return the checks that failed; the process is ready when there are none."""
+        """Return the checks that failed; the process is ready if there are none."""
         since_s = self._failing_since_s
         checks = {
             "mongodb": since_s is None or self._now_s() - since_s < FAILING_AFTER_S,

@@ -1,7 +1,7 @@
-"""Logs: one JSON object a line, of fields that are listed here and no others.
+"""Logs: one JSON object per line, with the fields that are listed here and no others.
 
-Conversations and tokens never get here: of errors only the kind and the place are written, of
-what libraries say only the part that is the same each time.
+Conversations and tokens never get here: for errors only the kind and the place are written, of
+libraries' messages only the part that is always the same.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 OURS = "service"
-# What a record may carry beside its text, by `extra`.
+# What a record may carry in addition to its text, in `extra`.
 FIELDS = ("method", "route", "status", "duration_ms")
 MAX_EVENT_CHARS = 200
 MAX_FRAMES = 20
@@ -41,25 +41,25 @@ class JsonLines(logging.Formatter):
 
 
 def write_logs(level: str) -> None:
-    """Write what this process logs to stderr: ours from the level on, others' warnings."""
+    """Write the logs of this process to stderr: ours from the level up, others' warnings."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(OURS).setLevel(level.upper())
     uvicorn = logging.getLogger("uvicorn.error")
-    # Uvicorn warns of every request that is not HTTP: anybody could fill the logs with them.
+    # Uvicorn warns about every request that is not HTTP: anyone could fill the logs with them.
     uvicorn.setLevel(logging.ERROR)
     uvicorn.addFilter(_is_new)
 
 
 def _is_new(record: logging.LogRecord) -> bool:
-    """Say whether a record says more than we have said ourselves, of a document that we cut off."""
+    """Say whether a record adds to what we have said ourselves about a document that we cut off."""
     return record.msg != UNFINISHED_RESPONSE
 
 
 def _event(record: logging.LogRecord) -> str:
     is_ours = record.name.partition(".")[0] == OURS
-    # What libraries put into their texts may be what they were given.
+    # Libraries may put into their texts what they were given.
     return record.getMessage() if is_ours else str(record.msg)
 
 

@@ -1,7 +1,7 @@
 """Every metric of the service.
 
-A label takes few values that are known beforehand: never a session, a user or a raw path.
-Processes of one service add theirs up, through files in a folder they share.
+A label takes few values, known in advance: never a session, a user or a raw path.
+Processes of one service add up their metrics, through files in a shared folder.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 LATENCIES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
-# The time each series began doubles what a scrape carries, and nothing here asks for it.
+# The creation time of each series doubles the size of a scrape, and nothing here needs it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 HTTP_REQUESTS = Counter(
@@ -117,7 +117,7 @@ def registry(shared_folder: Path | None) -> CollectorRegistry:
 
 
 def forget_process(shared_folder: Path, pid: int) -> None:
-    """Leave out what an ended process showed of its present; what it counted stays."""
+    """Remove the current values of an ended process; what it counted stays."""
     mark_process_dead(pid, str(shared_folder))  # type: ignore[no-untyped-call]
 
 

@@ -22,8 +22,8 @@ class Observer:
         return measured_batch(batch)
 
     def use_cases(self, part: Part) -> Part:
-        """Return what does as the part does, and is watched."""
+        """Return an object that does what the part does, and is watched."""
         return part
 
     async def aclose(self) -> None:
-        """Send what is to be sent."""
+        """Send what is still to be sent."""

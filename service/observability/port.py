@@ -1,4 +1,4 @@
-"""The metrics on a port of their own, answered by a thread of their own."""
+"""The metrics on a port of their own, served by a thread of their own."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +12,7 @@ from service.observability.metrics import registry
 
 
 def metrics_on(host: str, port: int, shared_folder: Path | None) -> AbstractContextManager[None]:
-    """Serve `/metrics` there at once, until the context ends; also when the event loop is busy.
+    """Serve `/metrics` there immediately, until the context ends, even if the event loop is busy.
 
     Raises:
         OSError: the port cannot be listened on.

@@ -1,6 +1,6 @@
 """Traces: a span for each request, use case, batch of appends and command of the driver.
 
-No span holds an id of a user or session, a path, or anything that was said.
+No span holds an id of a user or session, a path, or any text of a conversation.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class Tracing(Observer):
         askers = [asker.run(get_current_span).get_span_context() for asker in batch.askers]
         links = [Link(asker) for asker in askers if asker.is_valid]
         attributes = {"requests": len(batch.askers), "messages": batch.messages}
-        # The root of a trace: a batch belongs to all of its requests, so to none of them.
+        # The root of a trace: a batch belongs to all its requests, not to one of them.
         with (
             self._tracer.start_as_current_span(
                 f"{batch.kind} batch",
@@ -87,7 +87,7 @@ class Tracing(Observer):
 
 
 class TracedRequests:
-    """A span for each request, named by the template of its path; answers carry the trace's id."""
+    """A span for each request, named by its path's template; responses carry the trace's id."""
 
     def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
         self._app = app
@@ -121,7 +121,7 @@ class TracedRequests:
 
 
 class TracedDriver:
-    """A span for each command, made when it has ended; in whatever was under way."""
+    """A span for each command, made when it has ended, inside the span that was active."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
@@ -168,7 +168,7 @@ class _TracedUseCases:
 
 @contextmanager
 def _failing(span: Span) -> Iterator[None]:
-    """Note only the kind of an error: its text may hold what was said."""
+    """Note only the kind of an error: its text may hold parts of a conversation."""
     try:
         yield
     except Exception as error:

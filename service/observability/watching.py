@@ -1,4 +1,4 @@
-"""Makes metrics of what the store, the driver and the model do, who know nothing of metrics."""
+"""Metrics for the store, the driver and the model, which do not depend on metrics."""
 
 import asyncio
 import time
@@ -52,7 +52,7 @@ class Cache(Protocol):
 
 @contextmanager
 def measured_batch(batch: Batch) -> Iterator[None]:
-    """Measure a batch of appends; what creates and reads cost is in requests and commands."""
+    """Measure a batch of appends; metrics of requests and commands show creates and reads."""
     if batch.kind != APPEND:
         yield
         return
@@ -86,14 +86,14 @@ def count_key_set(*, fetched: bool) -> None:
 
 
 async def measured_sweep(store: Sweepable, *, begun_before: datetime) -> None:
-    """Sweep until nothing is left to finish."""
+    """Sweep until nothing is left to do."""
     while swept := await store.sweep(begun_before=begun_before):
         SWEPT.inc(swept)
     LAST_SWEEP_S.set_to_current_time()
 
 
 class Sampler:
-    """Looks once a second at what is too busy to report every change."""
+    """Samples once a second what changes too often to report every change."""
 
     def __init__(self, queue: Queue, cache: Cache, readiness: Readiness) -> None:
         self._queue = queue

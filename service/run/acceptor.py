@@ -6,20 +6,20 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-# The rest is for the next turn, or for another process at the same listener. With 64, who asks for
-# the health on a new connection waits up to 1 s at five times the peak; so up to 0.4 s (measured).
+# The rest is for the next turn, or for another process at the same listener. At five times the
+# peak, a health check on a new connection waits up to 0.4 s; with 64, up to 1 s (measured).
 MOST_A_TURN = 256
-# As libuv and asyncio do: with no file descriptor left, a ready listener would keep the loop busy.
+# As in libuv and asyncio: with no file descriptor left, a ready listener would keep the loop busy.
 PAUSE_S = 1
 
 logger = logging.getLogger(__name__)
 
 
 class Acceptor:
-    """Accepts what waits at a listener, where uvloop accepts one connection a turn of its loop.
+    """Accepts all that waits at a listener; uvloop accepts one connection per turn of its loop.
 
-    That is how its libuv does it since 1.45, and under overload a turn is long: new clients, and
-    whoever asks for the health of the process, would wait in the backlog for half a minute.
+    Its libuv has done so since 1.45, and under overload a turn is long: new clients, and health
+    checks of the process, would wait in the backlog for half a minute.
     """
 
     def __init__(self, listener: socket.socket, protocol: Callable[[], asyncio.Protocol]) -> None:
@@ -35,7 +35,7 @@ class Acceptor:
         self._resume()
 
     async def stop(self) -> None:
-        """Close the listener; return when all that was accepted is connected. It stays so."""
+        """Close the listener; return once every accepted connection is set up. They stay open."""
         if self._pause:
             self._pause.cancel()
         self._loop.remove_reader(self._listener)

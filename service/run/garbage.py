@@ -1,9 +1,9 @@
-"""How often Python looks for cycles of garbage: rarely, and never among what stays for good.
+"""How often Python looks for cycles of garbage: rarely, and never among permanent objects.
 
-A collection walks all that lives. As it comes, it does so after each few hundred new
-objects, so after each few requests: a quarter of a request's time under load, and pauses
-that show in the 99th percentile (measured: decision 0019). Nearly all that a request
-leaves is freed at once, without a collection.
+A collection walks all live objects. By default, it does so after every few hundred new
+objects, so after every few requests: a quarter of a request's time under load, and pauses
+that show in the 99th percentile (measured: decision 0019). Nearly everything that a request
+leaves is freed immediately, without a collection.
 """
 
 import gc
@@ -14,7 +14,7 @@ MIDDLE_COLLECTIONS = 100
 
 
 def collect_rarely() -> None:
-    """Leave out all that lives now, and look at the rest when much of it is new."""
+    """Exempt all objects that live now, and collect among the rest when many are new."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS, YOUNG_COLLECTIONS, MIDDLE_COLLECTIONS)

@@ -17,9 +17,9 @@ from service.run.acceptor import Acceptor
 from service.run.garbage import collect_rarely
 
 DRAIN_POLL_S = 0.05
-# So long before they would be cancelled, chats and streams get their last words.
+# How long before they would be cancelled chats and streams get their last words.
 LAST_WORDS_S = 1
-# Longer than balancers keep an idle connection (60 s), so that they never use one that is closing.
+# Longer than balancers keep an idle connection (60 s), so they never use one that is closing.
 KEEP_ALIVE_S = 75
 
 
@@ -51,7 +51,7 @@ def _receive_limits(settings: Settings) -> ReceiveLimits:
 
 
 class Server(uvicorn.Server):
-    """Ends in steps: goes on taking requests, then only finishes them, then cuts them short."""
+    """Ends in steps: still accepts requests, then only finishes them, then cuts them short."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Server(uvicorn.Server):
 
     async def _drain(self, drain_s: float) -> None:
         until_s = time.monotonic() + drain_s
-        # As uvicorn waits itself: a second signal comes from outside of the loop.
+        # Uvicorn itself waits like this: a second signal comes from outside the loop.
         while time.monotonic() < until_s and not self.force_exit:  # noqa: ASYNC110
             await asyncio.sleep(DRAIN_POLL_S)
 
@@ -111,7 +111,7 @@ async def serve_on(
     demo: bool = False,
     metrics_folder: Path | None = None,
 ) -> None:
-    """Serve until a signal says to stop, and the requests under way have ended."""
+    """Serve until a signal says to stop, and the requests in flight have ended."""
     write_logs(settings.log_level)
     service = SessionService(settings, demo=demo, metrics_folder=metrics_folder)
     server = Server(server_config(service), listener, when_listening, service)

@@ -1,4 +1,4 @@
-"""Keeps several processes at the same work, and starts again those that die."""
+"""Keeps several processes at the same work, and restarts those that die."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from typing import Any
 
-# Forking a process with threads and an event loop copies them in any state.
+# Forking a process with threads and an event loop copies them in an arbitrary state.
 SPAWN = get_context("spawn")
 RESTART_PAUSE_S = 1
 STOP_MARGIN_S = 5
@@ -53,7 +53,7 @@ class _Worker:
 class Supervisor:
     """Runs `work(given, ready)` in `count` processes; each sends None through `ready`.
 
-    A signal to stop goes to all; who has not ended `stop_timeout_s` later is killed.
+    A signal to stop goes to all; processes still running after `stop_timeout_s` are killed.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Supervisor:
         self._workers: set[_Worker] = set()
 
     async def run(self, when_ready: Callable[[], None]) -> None:
-        """Return after a signal to stop, when all processes have ended.
+        """Return after a signal to stop, once all processes have ended.
 
         Raises:
             WorkerFailed: one ended before it was ready for the first time.
@@ -126,7 +126,7 @@ class Supervisor:
 
 
 def stop_with_parent() -> None:
-    """Make this process stop as a signal would, when the one that started it has died."""
+    """Make this process stop, as on a signal, when the one that started it has died."""
     parent = parent_process()
     if parent is not None:
         loop = asyncio.get_running_loop()
@@ -157,7 +157,7 @@ def _stop_signal() -> Iterator[asyncio.Future[None]]:
 
 
 async def _all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all of them. When one fails, none goes on, and its error is raised."""
+    """Wait for all of them. If one fails, the others are cancelled, and its error is raised."""
     try:
         async with asyncio.TaskGroup() as tasks:
             for coroutine in coroutines:

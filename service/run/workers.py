@@ -29,7 +29,7 @@ class MetricsPortTaken(Exception):
 
 
 class _Work(NamedTuple):
-    """What each process has to know."""
+    """What each process needs to know."""
 
     listener: socket.socket
     settings: Settings
@@ -45,7 +45,7 @@ async def serve_with(
     when_listening: Callable[[], None],
     demo: bool,
 ) -> None:
-    """Serve until a signal says to stop, and all requests under way have ended.
+    """Serve until a signal says to stop, and all requests in flight have ended.
 
     Raises:
         MetricsPortTaken: there is a metrics port, and it cannot be listened on.
@@ -67,7 +67,7 @@ async def _serve_in_workers(
     demo: bool,
 ) -> None:
     write_logs(settings.log_level)
-    # What is wrong with the settings is said once, here, and not by every worker.
+    # A problem with the settings is reported once, here, and not by every worker.
     SessionService(settings)
     with TemporaryDirectory(prefix="session-service-metrics-") as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""The dialects: the only list of them. Each is a folder with a `DIALECT`."""
+"""The only list of the dialects. Each is a folder with a `DIALECT`."""
 
 from service.api.dialects import julep, keyed, native, pyspur
 

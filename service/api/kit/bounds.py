@@ -1,7 +1,7 @@
-"""What the OpenAPI document says of the domain's rules, with the numbers the domain checks.
+"""What the OpenAPI document says about the domain's rules, with the numbers the domain checks.
 
-Shapes leave these rules to the domain, so that every way in has the same ones and the same words
-for them; here they are told to readers and generators, as JSON Schema.
+Shapes leave these rules to the domain, so that every way in has the same rules in the same words;
+here they are stated for readers and generators, as JSON Schema.
 """
 
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ def the(name: str) -> Schema:
 
 
 def examples(*bodies: JsonDict) -> ConfigDict:
-    """Return the configuration of a shape that is shown with these bodies."""
+    """Return the configuration of a shape that has these bodies as its examples."""
     return ConfigDict(json_schema_extra={"examples": list(bodies)})
 
 
@@ -63,7 +63,7 @@ Name = Annotated[str, text(MAX_NAME_CHARS)]
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 FreeText = Annotated[str, WithJsonSchema({"type": "string", "pattern": STORABLE})]
 
-# Of what is measured in bytes as UTF-8 or JSON, JSON Schema can only bound the characters.
+# JSON Schema can only bound characters, not bytes of UTF-8 or of JSON.
 SITUATION = text_schema(MAX_SITUATION_BYTES, min_chars=0) | {
     "description": f"At most {MAX_SITUATION_BYTES} bytes as UTF-8."
 }
@@ -103,7 +103,7 @@ ToolCalls = WithJsonSchema(
     | {"description": f"At most {MAX_TOOL_CALLS_BYTES} bytes as JSON."}
 )
 
-# A message says something or, an assistant's, calls tools.
+# A message says something or, if it is an assistant's, calls tools.
 SPEAKS_OR_CALLS: Schema = {
     "anyOf": [
         {

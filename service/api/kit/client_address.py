@@ -1,4 +1,4 @@
-"""Who sends a request: the address behind the proxies that are trusted."""
+"""Where a request comes from: the address behind the trusted proxies."""
 
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -10,10 +10,10 @@ Network = IPv4Network | IPv6Network
 
 
 def client_address(request: Request, trusted: Collection[Network]) -> Address | None:
-    """Return the client's address, None when the connection has none (a Unix socket).
+    """Return the client's address, or None if the connection has none (a Unix socket).
 
-    `X-Forwarded-For` is read from its end, as long as whoever wrote there is trusted: the
-    beginning is what the client itself may have written.
+    `X-Forwarded-For` is read from its end, as long as each entry was written by a trusted proxy:
+    the client itself may have written the beginning.
     """
     address = _parse(request.client.host) if request.client else None
     hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")

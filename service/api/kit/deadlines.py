@@ -1,4 +1,4 @@
-"""The deadline of a request: it has an answer then, whatever it is that does not come."""
+"""Request deadlines: every request gets a response in time, whatever it is waiting for."""
 
 import asyncio
 import math
@@ -17,11 +17,11 @@ _Task = asyncio.Task[object] | None
 
 
 class Deadlines:
-    """Ends what is done for requests when their time is over, within `CHECK_EVERY_S` of it.
+    """Ends the work on requests whose time is over, within `CHECK_EVERY_S` of it.
 
-    One look at all of them, because a timer for each (`asyncio.timeout`) costs 9 µs: a tenth of
-    what it takes to show a window. `when_done` gets how long each took, the time of its client
-    left out.
+    One task checks all of them, because a timer for each (`asyncio.timeout`) costs 9 µs: a tenth
+    of what it takes to show a window. `when_done` gets how long each took, without the time of
+    its client.
     """
 
     def __init__(self, time_s: float, when_done: Callable[[float], None]) -> None:
@@ -31,20 +31,20 @@ class Deadlines:
         self._overdue: set[_Task] = set()
 
     async def keep(self, request: Request, work: Awaitable[Response]) -> Response:
-        """Return what the work returns, if it does in time.
+        """Return what the work returns, if it ends in time.
 
         Raises:
             StoreUnavailable: it did not, and would have changed nothing.
             OutcomeUnknown: it did not, and may have changed something.
         """
         task = asyncio.current_task()
-        # The loop's clock stands still in a turn: what one waits for those before it counts, too.
+        # The loop's clock stands still during a turn: time spent waiting for earlier tasks counts.
         self._due_s[task] = asyncio.get_running_loop().time() + self._time_s
         try:
             return await work
         except asyncio.CancelledError:
             if task is None or task not in self._overdue or task.uncancel() > 0:
-                # Somebody else does not want it any more, either.
+                # Something else has cancelled it, too.
                 raise
             changes_nothing = request.method in _CHANGES_NOTHING
             raise StoreUnavailable if changes_nothing else OutcomeUnknown from None
@@ -55,16 +55,16 @@ class Deadlines:
                 self._when_done(time.monotonic() - due_s + self._time_s)
 
     def lift(self) -> None:
-        """Let this request wait for its client, for a model, or for as much as it asks for."""
+        """Let this request take as long as its client, a model or its amount of work requires."""
         self._put_off(math.inf)
 
     def restart(self) -> None:
-        """Count the time of this request from now."""
+        """Count the time of this request from now on."""
         self._put_off(time.monotonic() + self._time_s)
 
     def _put_off(self, due_s: float) -> None:
         task = asyncio.current_task()
-        # A stream goes on when its request is answered.
+        # A stream goes on after its request has its response.
         if task in self._due_s:
             self._due_s[task] = due_s
 

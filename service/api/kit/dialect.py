@@ -1,4 +1,4 @@
-"""A dialect: one way to speak to the service, as a value from which everything else follows."""
+"""A dialect: one way to talk to the service, as a value from which everything else follows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from service.api.kit.endpoint import Endpoint, Render
 
 
 class Refusal(NamedTuple):
-    """A response that no endpoint gives: unknown path, wrong method, busy, too large, broken.
+    """A response that comes from no endpoint: unknown path, wrong method, busy, too large, broken.
 
     `code` is the stable word for programs, `advice` the text for people.
     """
@@ -20,7 +20,7 @@ class Refusal(NamedTuple):
 
 
 def detail_view(refusal: Refusal) -> dict[str, Any]:
-    """Return the body of a refusal as FastAPI has it: of paths and methods, only the status."""
+    """Return the body of a refusal as in FastAPI: for paths and methods, only the status."""
     is_routing = refusal.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
     return {"detail": refusal.status.phrase if is_routing else refusal.advice}
 
@@ -29,11 +29,11 @@ def detail_view(refusal: Refusal) -> dict[str, Any]:
 class Dialect:
     """A dialect is this value, in a folder of its own, and one line in `dialects.ALL`.
 
-    `about` says in a sentence whom it is for. Each endpoint is served below each of the `mounts`.
-    `render_error` makes the response to an error of the domain, `refusal` the JSON body of what is
-    refused before an endpoint. `failure` is the type of both bodies, but for the statuses in
-    `failures`. Input that breaks a rule gets `invalid_status`. `requests_per_minute` is the rate
-    limit where no setting gives one; None is no limit.
+    `about` says in a sentence who it is for. Each endpoint is served below each of the `mounts`.
+    `render_error` makes the response to an error of the domain, `refusal` the JSON body for a
+    request refused before an endpoint. `failure` is the type of both bodies, except for the
+    statuses in `failures`. Input that breaks a rule gets `invalid_status`. `requests_per_minute`
+    is the rate limit if no setting gives one; None is no limit.
     """
 
     name: str
@@ -48,5 +48,5 @@ class Dialect:
     requests_per_minute: int | None = None
 
     def render(self, endpoint: Endpoint) -> Render:
-        """Return what makes the responses to errors of this endpoint."""
+        """Return the function that makes the error responses of this endpoint."""
         return endpoint.render_error or self.render_error

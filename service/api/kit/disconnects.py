@@ -18,7 +18,7 @@ Piece = TypeVar("Piece")
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
     """Return what the work returns; it is cancelled when the client disconnects.
 
-    The request's body must have been read. The work has a deadline of its own, the request none.
+    The request's body must have been read. The work has its own deadline, the request has none.
 
     Raises:
         CallerGone: the client disconnected; nobody gets the response.
@@ -43,13 +43,13 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
 class Relay(Generic[Piece]):
     """Hands over pieces, one at a time, from the one task in which they are made.
 
-    One task, because what a generator opens (a timeout, a connection) only the task that opened
-    it may close.
+    One task, because only the task in which a generator opened something (a timeout, a
+    connection) may close it.
     """
 
     def __init__(self, request: Request, pieces: AsyncGenerator[Piece, None]) -> None:
         self._ready: asyncio.Queue[Piece] = asyncio.Queue(maxsize=1)
-        # Set whenever there may be something new to see.
+        # Set whenever there may be something new.
         self._news = asyncio.Event()
         self._time_is_up = use_cases(request).time_is_up
         self._making = asyncio.create_task(self._make(pieces))
@@ -58,7 +58,7 @@ class Relay(Generic[Piece]):
             end.add_done_callback(self._tell)
 
     async def next(self, silence_s: float) -> Piece | None:
-        """Return the next piece, or None after so long without one.
+        """Return the next piece, or None after `silence_s` without one.
 
         Raises:
             StopAsyncIteration: there is no other piece.
@@ -84,13 +84,13 @@ class Relay(Generic[Piece]):
                 return None
 
     async def aclose(self) -> None:
-        """End the making of pieces, wherever it is; return when nothing is left of it."""
+        """End the making of pieces, wherever it is; return once nothing of it is left."""
         self._time_is_up.remove_done_callback(self._tell)
         self._making.cancel()
         self._disconnecting.cancel()
         await asyncio.wait({self._making, self._disconnecting})
         if not self._making.cancelled():
-            # What was raised after the last look is nobody's to see.
+            # No one needs an error that was raised after the last check.
             self._making.exception()
 
     async def _make(self, pieces: AsyncGenerator[Piece, None]) -> None:

@@ -32,13 +32,13 @@ BROKEN = Refusal(
 
 
 class Dispatch(BaseRoute):
-    """Starlette's one route: hands each request to its endpoint. `limits` are by dialect."""
+    """The only route for Starlette: hands each request to its endpoint. `limits` are by dialect."""
 
     def __init__(self, router: Router, limits: Mapping[str, RateLimits]) -> None:
         self._router = router
         self._limits = limits
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:  # noqa: ARG002  It takes all.
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:  # noqa: ARG002  It takes every request.
         return Match.FULL, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +46,7 @@ class Dispatch(BaseRoute):
         await response(scope, receive, send)
 
     async def unexpected(self, request: Request, _: Exception) -> Response:
-        """Return the response to a mistake of ours."""
+        """Return the response for a mistake of ours."""
         return refuse(self._dialect(request), BROKEN)
 
     async def _response(self, request: Request) -> Response:
@@ -84,7 +84,7 @@ async def authenticate(request: Request) -> None:
     Raises:
         Unauthenticated: no token, or not a valid one.
     """
-    # Two headers become one that is no token: nobody may choose which of them counts.
+    # Two headers are joined to one that is not a token: no one may choose which of them counts.
     given = [value for name, value in request.scope["headers"] if name == b"authorization"]
     authenticator = parts(request).authenticator
     request.scope["caller"] = await authenticator.caller(b", ".join(given).decode("latin-1"))

@@ -1,4 +1,4 @@
-"""Documents that are sent while they are read."""
+"""Documents that are sent while they are still being read."""
 
 import logging
 
@@ -11,10 +11,10 @@ logger = logging.getLogger(__name__)
 
 
 class StreamedDocument(StreamingResponse):
-    """A JSON document that is cut off where reading it fails.
+    """A JSON document that is cut off if reading it fails.
 
     The connection then ends without the last chunk, so that the client knows that the document
-    is not whole (RFC 9112, section 8).
+    is incomplete (RFC 9112, section 8).
     """
 
     media_type = "application/json"

@@ -1,4 +1,4 @@
-"""An endpoint: one row that says everything about it, beside its handler."""
+"""An endpoint: one row that says everything about it, next to its handler."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Render = Callable[[DomainError], Response]
 class Event(NamedTuple):
     """One kind of server-sent event: its name, and the type of its data.
 
-    The data is JSON of that type, or, where `is_json` is false, that text itself.
+    The data is JSON of that type, or, if `is_json` is false, the text itself.
     """
 
     name: str
@@ -28,15 +28,15 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Endpoint:
-    """One method of one path: its handler, what it takes and returns, and its nature.
+    """One method of one path: its handler, what it takes and returns, and what kind it is.
 
     `path` is relative to the mounts of its dialect. Its parameters are `{name}` for a segment,
     `{name:uuid}` for a UUID and `{name:path}` for any text, slashes included.
 
     `returns` is the type of the JSON body that comes with `status`; None is no JSON. `refuses`
-    are the error statuses in addition to those that follow from the rest. `makes` names
+    holds the error statuses in addition to those that follow from the rest. `makes` names
     parameters of other endpoints, and the JSON pointers to their values in the response.
-    `render_error` is given where the endpoint's errors differ from those of its dialect.
+    `render_error` is given if the endpoint's errors differ from those of its dialect.
 
     An endpoint that is `open` needs no token and has no rate limit. One that `takes_long` waits
     for a model, sends a whole session or deletes many: the adaptive limit leaves it out. One

@@ -1,4 +1,4 @@
-"""The one table that gives each kind of error its status. The bodies are the dialects'."""
+"""The one table that gives each kind of error its status. The dialects make the bodies."""
 
 from pydantic_core import ErrorDetails
 
@@ -8,7 +8,7 @@ from service.domain.errors import DomainError
 
 MAX_SHOWN_CHARS = 40
 SERVER_ERROR = 500
-# The header of every 5xx that tells whether the change was surely not made, or may have been.
+# The header of every 5xx; says whether the change was certainly not made, or may have been.
 OUTCOME = "Outcome"
 UNCHANGED = "unchanged"
 UNKNOWN = "unknown"
@@ -20,7 +20,7 @@ class MalformedBody(DomainError):
 
 
 class InvalidShape(errors.InvalidInput):
-    """The body or a parameter does not have its shape: all that is wrong, as pydantic says it."""
+    """The body or a parameter does not have its shape: everything wrong, as pydantic reports it."""
 
     code = "invalid_shape"
 
@@ -43,7 +43,7 @@ class UnsupportedMediaType(DomainError):
 
 
 class CallerGone(DomainError):
-    """The caller hung up before there was an answer. The status is only for our own records."""
+    """The caller hung up before the response. The status is only for our own records."""
 
     code = "caller_gone"
 
@@ -102,7 +102,7 @@ def headers_of(error: DomainError) -> dict[str, str]:
         case RateLimited():
             headers["X-RateLimit-Remaining"] = "0"
         case errors.TooLarge():
-            # The rest of the body was not read and must not be taken for the next request.
+            # The rest of the body was not read, and must not be taken for the next request.
             headers["Connection"] = "close"
     return headers
 

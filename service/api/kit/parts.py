@@ -1,4 +1,4 @@
-"""What endpoints work with: one typed value made with the application, one when it opens."""
+"""What endpoints work with: one typed value made with the application, one made when it opens."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from service.observability.health import Readiness
 class Parts:
     """What exists from the start.
 
-    `metrics` is None where the metrics have a port of their own. `mounts` are those of each
+    `metrics` is None if the metrics have a port of their own. `mounts` are those of each
     dialect. A stream that is silent for `keep_alive_s` sends a
     comment. `started_s` is on the monotonic clock.
     """
@@ -39,7 +39,7 @@ class Parts:
 
 
 class UseCases(NamedTuple):
-    """What there is while the store is open. `time_is_up` is done once the process must end."""
+    """What exists while the store is open. `time_is_up` is done once the process must end."""
 
     sessions: Sessions
     keys: Keys
@@ -60,7 +60,7 @@ def use_cases(request: Request) -> UseCases:
 
 
 def caller(request: Request) -> Caller:
-    """Return who sends the request, once its token is verified."""
+    """Return the caller that sends the request, once its token is verified."""
     found: Caller = request.scope["caller"]
     return found
 

@@ -1,6 +1,6 @@
-"""Rate limits of a dialect: so many requests a minute from one address, and as many with one token.
+"""Rate limits of a dialect: N requests a minute from one address, and as many with one token.
 
-An address is counted before its token is looked at, a token once it is known to be valid.
+An address is counted before the token is checked, a token once it is known to be valid.
 """
 
 from collections.abc import Collection
@@ -18,7 +18,7 @@ IPV6_NETWORK_BITS = 64
 
 class Counts(Protocol):
     async def hit(self, per_minute: int, *who: str) -> int | None:
-        """Count one for `who`; return None, or after how many seconds one would not be too many.
+        """Count one for `who`; return None, or in how many seconds one would not be too many.
 
         Raises:
             StoreUnavailable: the counts cannot be reached.
@@ -42,7 +42,7 @@ class RateLimits:
         self._trusted_proxies = trusted_proxies
 
     async def count_address(self, request: Request) -> None:
-        """Count a request for the address it comes from.
+        """Count a request for the address that it comes from.
 
         Raises:
             RateLimited: that was one too many.

@@ -1,4 +1,4 @@
-"""Reading what a request carries into a dialect's shape, or saying clearly what is wrong."""
+"""Reads what a request carries into a dialect's shape, or says clearly what is wrong."""
 
 import re
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def _without_fraction(number: object) -> object:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-# As text in a query; as a number in JSON, where 4000.0 is the same as 4000.
+# Text in a query; a number in JSON, where 4000.0 is the same as 4000.
 Integer = Annotated[int, BeforeValidator(_as_integer)]
 WholeNumber = Annotated[StrictInt, BeforeValidator(_without_fraction)]
 
@@ -77,7 +77,7 @@ def _parse_query(query_string: bytes, shape: type[Shape]) -> Shape:
     return _validated("query", shape, given)
 
 
-# Clients ask with the same few queries again and again, and what they mean never changes.
+# Clients send the same few queries again and again, and what they mean never changes.
 _kept_query = lru_cache(MAX_KEPT_QUERIES)(_parse_query)
 
 
@@ -102,7 +102,7 @@ async def read_body(request: Request, shape: type[Shape]) -> Shape:
 
 
 def read_session_id(request: Request) -> UUID:
-    """Return the id in the path; what is not a UUID is the id of no session."""
+    """Return the id in the path; text that is not a UUID is the id of no session."""
     text = request.path_params["session_id"]
     if not _UUID.fullmatch(text):
         raise SessionNotFound
@@ -139,7 +139,7 @@ async def _limited_body(request: Request, limit_bytes: int) -> bytes:
     if announced.isdecimal() and int(announced) > limit_bytes:
         raise TooLarge("The body", int(announced), limit_bytes)
     body = bytearray()
-    # How long it may take to arrive is the connection's to say.
+    # The connection decides how long the body may take to arrive.
     deadlines(request).lift()
     try:
         async for chunk in request.stream():

@@ -21,7 +21,7 @@ _HEX = "[0-9a-fA-F]"
 _KINDS: Mapping[str | None, tuple[str, Callable[[str], Any]]] = {
     None: ("[^/]+", str),
     "uuid": (f"{_HEX}{{8}}-?{_HEX}{{4}}-?{_HEX}{{4}}-?{_HEX}{{4}}-?{_HEX}{{12}}", UUID),
-    # A newline is text, too. As little as possible, so that a slash after it is the template's.
+    # A newline is text, too. It matches as little as possible: a slash after it is the template's.
     "path": ("(?s:.+?)", str),
 }
 
@@ -91,7 +91,7 @@ class Routing:
 
 
 class Router:
-    """Finds routes. Where two paths match, the one of the dialect that comes first is meant.
+    """Finds routes. If two paths match, the one of the dialect that comes first counts.
 
     A slash at the end of a path makes no difference.
     """
@@ -105,7 +105,7 @@ class Router:
                 self._patterns.setdefault(_first_segment(route.path), []).append(_pattern(route))
 
     def find(self, path: str) -> tuple[Route, dict[str, Any]] | None:
-        """Return the route of a decoded path and its parameters; None if no path matches."""
+        """Return the route of a decoded path, and its parameters; None if no path matches."""
         bare = path.removesuffix("/")
         literal = self._literal.get(bare)
         if literal is not None:
@@ -117,7 +117,7 @@ class Router:
         return None
 
     def dialect_of(self, path: str) -> Dialect:
-        """Return the dialect of the route, or that whose paths begin most like this one."""
+        """Return the dialect of the route, else the one whose paths begin most like this one."""
         found = self.find(path)
         if found:
             return found[0].dialect
@@ -147,7 +147,7 @@ def _regex(path: str) -> str:
         written += f"(?P<{found['name']}>{_KINDS[found['kind']][0]})"
         end = found.end()
     written += re.escape(path[end:].rstrip("/"))
-    # Text at the end may end in a slash itself: that slash belongs to the text.
+    # Text at the end may itself end in a slash: that slash belongs to the text.
     return written if path.endswith(":path}") else f"{written}/?"
 
 
@@ -156,7 +156,7 @@ def _first_segment(path: str) -> str:
 
 
 def _likeness(template: list[str], asked: list[str]) -> tuple[int, int, int]:
-    """Rank by how many segments are alike from the start, then by how many are the same."""
+    """Rank by how many segments match from the start, then by how many are identical."""
     pairs = zip(template, asked, strict=False)
     alike = list(takewhile(lambda pair: pair[0] == pair[1] or pair[0].startswith("{"), pairs))
     return len(alike), sum(ours == theirs for ours, theirs in alike), -len(template)

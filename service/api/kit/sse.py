@@ -15,11 +15,11 @@ from service.api.kit.parts import deadlines, parts
 from service.domain.errors import DomainError
 
 Piece = TypeVar("Piece")
-# Proxies cut what is silent for a minute, some sooner.
+# Proxies cut connections that are silent for a minute, some sooner.
 KEEP_ALIVE_S = 15
-# Every parser passes over a line that begins with a colon.
+# Every parser skips a line that begins with a colon.
 KEEP_ALIVE = b": keep-alive\n\n"
-# Proxies must neither keep what is for one client, nor gather it before they pass it on.
+# Proxies must neither store what is for one client, nor buffer it before they pass it on.
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -30,7 +30,7 @@ def event(data: Any, name: str | None = None) -> bytes:
 
 
 class EventStream(Response):
-    """A response of events as they come; nothing is left of their making when it has ended."""
+    """A response of events as they come; when it has ended, nothing is left of their making."""
 
     media_type = "text/event-stream"
 
@@ -55,10 +55,10 @@ async def event_stream(
     view: Callable[[Piece], bytes],
     failed: Callable[[DomainError], bytes],
 ) -> EventStream:
-    """Return the response once there is a first piece, so that what fails before has its status.
+    """Return the response once there is a first piece, so that an earlier failure has its status.
 
-    After `keep_alive_s` without one the response begins all the same, with a comment, as after
-    any such silence. `failed` makes the last event when the pieces break off.
+    After `keep_alive_s` without one, the response begins all the same, with a comment, as after
+    any such silence. `failed` makes the last event if the pieces break off.
 
     Raises:
         CallerGone: the client disconnected before.

@@ -1,11 +1,11 @@
 """Windows of logs as encoded bytes, so that a busy session is read and encoded once.
 
 A cached window is shown only for exactly the numbers it holds. A number is never given to
-another message, and the head, which every request reads anew, says which numbers the
+another message, and the head, which every request reads again, says which numbers the
 window has now. So a window of a cleared or deleted session cannot be shown.
 
-Only an import can give the id of a deleted session to a new one, whose numbers begin anew:
-not before a sweep has removed the last trace of the old one. No window is kept for so long.
+Only an import can give the id of a deleted session to a new one, whose numbers begin again:
+not before a sweep has removed the last trace of the old one. No window is kept for that long.
 """
 
 import time
@@ -33,9 +33,9 @@ class _Encoded(NamedTuple):
 
 
 class EncodedWindows:
-    """Keeps at most about `max_bytes`; the least recently shown goes first.
+    """Keeps at most about `max_bytes`; the least recently shown window goes first.
 
-    None is shown for longer than `max_age_s`, which must not be longer than the trace of a
+    None is shown for longer than `max_age_s`, which must not exceed how long the trace of a
     deleted session is kept.
     """
 
@@ -76,7 +76,7 @@ class EncodedWindows:
         self.misses += 1
         messages = await self._sessions.read_range(session, seqs)
         if messages is None:
-            # The log was cleared in between: the head and the messages must fit together.
+            # The log was cleared in between: the head and the messages must match.
             session, messages = await self._sessions.read(caller, session_id, window)
             return session, encode(messages)
         data = encode(messages)

@@ -1,6 +1,6 @@
-"""The page at `/docs`: the OpenAPI document to read and to try, by Swagger UI.
+"""The page at `/docs`: the OpenAPI document, to read and to try, shown by Swagger UI.
 
-Its files come with the service, so that the page needs no other host. They are those of
+Its files come with the service, so the page needs no other host. They are those of
 `swagger-ui-dist` on npm (Apache-2.0), without the references to source maps; `make swagger-ui`
 fetches another version.
 """

@@ -120,7 +120,7 @@ def _idempotency_key(max_chars: int) -> dict[str, Any]:
 
 
 def _links(maker: Operation, others: Iterable[Operation]) -> Iterator[tuple[str, Any]]:
-    """Yield what can be done with what was made, by the name of the operation."""
+    """Yield the operations on what was created, by their names."""
     for parameter, pointer in maker.endpoint.makes.items():
         for other in others:
             is_same = other.route.dialect is maker.route.dialect
@@ -134,7 +134,7 @@ def _links(maker: Operation, others: Iterable[Operation]) -> Iterator[tuple[str,
 
 def _query_parameters(shape: Schema) -> Iterator[dict[str, Any]]:
     if "anyOf" in shape:
-        # The rule is about all of them together: as one object, written as if they were alone.
+        # The rule is about all of them together, so they are one object, serialized as if separate.
         together = {word: part for word, part in shape.items() if word != "title"}
         together["properties"] = {
             name: _given(schema) for name, schema in shape["properties"].items()
@@ -152,7 +152,7 @@ def _query_parameters(shape: Schema) -> Iterator[dict[str, Any]]:
 
 
 def _given(schema: Schema) -> Schema:
-    """Return the schema without null: a parameter is there as text, or it is not."""
+    """Return the schema without null: a parameter is present as text, or it is missing."""
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     rest = {word: part for word, part in schema.items() if word not in {"anyOf", "default"}}
     if schema.get("default") not in (None, []):

@@ -1,4 +1,4 @@
-"""What the document says of responses: each status with its headers and the schema of its body."""
+"""What the document says about responses: each status, with its headers and its body's schema."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -60,7 +60,7 @@ def responses(
     for status in sorted(statuses):
         failure = schemas.of(dialect.failures.get(status, dialect.failure))
         if status == 503 and endpoint.always_answered and endpoint.returns:  # noqa: PLR2004
-            # An endpoint about health has the same body in good times and in bad.
+            # A health endpoint has the same body whether it succeeds or fails.
             failure = {"anyOf": [schemas.of(endpoint.returns), failure]}
         description = EARLY.get(status) or FAILURES[status]
         yield status, _response(status, description, {"application/json": failure})

@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaMode
 from service.api.kit.bounds import Schema, the
 from service.api.kit.dialect import Dialect
 
-# Parameters come through a check of their own, after which pydantic leaves its own words.
+# Parameters have a validator of their own, after which pydantic keeps its own keywords.
 STANDARD_WORDS = {
     "ge": "minimum",
     "gt": "exclusiveMinimum",
@@ -32,7 +32,7 @@ class Schemas:
         self.components = _standard(shape_components | _closed(view_components))
 
     def of(self, kind: Any) -> Schema:
-        """Return the schema of a shape or view: most often a reference to a component."""
+        """Return the schema of a shape or view: usually a reference to a component."""
         return self._schemas[_key(kind)]
 
     def component(self, model: type[BaseModel]) -> Schema:
@@ -65,7 +65,7 @@ def _key(kind: Any) -> str:
 
 
 def _closed(components: Schema) -> Schema:
-    """Say of each view that it has no other fields."""
+    """State for each view that it has no other fields."""
     return {
         name: {"additionalProperties": False} | schema if "properties" in schema else schema
         for name, schema in components.items()

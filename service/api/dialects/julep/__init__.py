@@ -1,4 +1,4 @@
-"""The Julep dialect (its v0.3). What belongs to another user is not found."""
+"""The Julep dialect (its v0.3). Resources of another user are not found."""
 
 from service.api.dialects.julep.chat import julep_chat
 from service.api.dialects.julep.endpoints import julep

@@ -1,8 +1,8 @@
 """Chat and suggestions in the Julep dialect.
 
-A streamed answer is `data: {chunk}` lines and `data: [DONE]`. A chunk is a response with the next
+A streamed response is `data: {chunk}` lines and `data: [DONE]`. A chunk is a response with the next
 piece of the text; the last one has the finish reason and the usage, and the tool calls if there
-are any. What breaks off ends in an `error` event.
+are any. A stream that fails ends in an `error` event.
 """
 
 from collections.abc import AsyncGenerator
@@ -202,7 +202,7 @@ def chunk_view(response_id: UUID, piece: str | Completion) -> bytes:
 
 
 def last_chunk_view(response_id: UUID, completion: Completion) -> Reply:
-    """Return the response without the text: the chunks before have shown it."""
+    """Return the response without the text: the chunks before it have shown it."""
     view = completion_view(response_id, completion)
     if not completion.message.tool_calls:
         [[message]] = view["response"]
@@ -272,7 +272,7 @@ async def _turn(request: Request, turn: ChatRequest) -> ChatRequest:
 async def _shown(
     pieces: AsyncGenerator[Delta | Completion, None],
 ) -> AsyncGenerator[str | Completion, None]:
-    """Leave out the pieces of tool calls: a function_call is shown when it is whole."""
+    """Leave out the pieces of tool calls: a function_call is shown once it is complete."""
     async with aclosing(pieces):
         async for piece in pieces:
             if isinstance(piece, str | Completion):

@@ -3,12 +3,12 @@
 | Julep | here |
 |---|---|
 | `function_call`, content `{"name", "arguments", "id"}` | `assistant` with that one tool call |
-| `function_call`, content `{"content", "tool_calls"}` | `assistant` with several, or text beside |
-| `function` | `tool`; `name` is kept, and `tool_call_id` stands beside it |
+| `function_call`, content `{"content", "tool_calls"}` | `assistant` with several, or text too |
+| `function` | `tool`; `name` is kept, alongside `tool_call_id` |
 
-Nothing is lost either way: a `function_call` holds its calls as JSON text, whole. A call that
-comes without an id gets one; which call a `function` without `tool_call_id` answers is for
-`service.domain.chat.tool_results` to find.
+Nothing is lost either way: a `function_call` holds its calls as JSON text, complete. A call that
+arrives without an id gets one; `service.domain.chat.tool_results` finds which call a `function`
+without `tool_call_id` answers.
 """
 
 from collections.abc import Mapping
@@ -179,14 +179,14 @@ def calls_view(content: Content, calls: list[JsonObject]) -> str:
 
 
 def part_view(part: JsonObject) -> JsonObject:
-    """Return a part as it is; Julep's clients fail on other kinds, so those become JSON text."""
+    """Return text and images as they are, other parts as JSON text: Julep's clients refuse them."""
     if _is_text(part) or _is_image(part):
         return part
     return {"type": "text", "text": orjson.dumps(part).decode()}
 
 
 def _is_plain(call: JsonObject) -> bool:
-    """Say whether the call is what OneCall makes: then its short form loses nothing."""
+    """Say whether OneCall would make this call: then its short form loses nothing."""
     function = call.get("function")
     return (
         call.keys() == CALL_KEYS

@@ -1,4 +1,4 @@
-"""What Julep requests carry, messages and chats aside. An explicit null is the same as nothing."""
+"""What Julep requests carry, except messages and chats. An explicit null means not given."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -70,7 +70,7 @@ class SettingsBody(Body):
     tools: list[ToolBody] | None = None
 
     def given(self) -> dict[str, Any]:
-        """Return the fields that are not null, as the domain has them."""
+        """Return the fields that are not null, as the domain expects them."""
         fields = {**dict(self), "tools": to_tools(self.tools)}
         return {name: value for name, value in fields.items() if value is not None}
 

@@ -52,6 +52,6 @@ def tools_view(session: Session) -> list[ToolView]:
 
 
 def _tool_id(session_id: UUID, place: int, tool: JsonObject) -> UUID:
-    """Return the id of a tool: the same as long as the session's list is the same."""
+    """Return the id of a tool: it stays the same as long as the session's list does."""
     digest = sha256(session_id.bytes + orjson.dumps([place, tool], option=orjson.OPT_SORT_KEYS))
     return UUID(bytes=digest.digest()[:16], version=4)

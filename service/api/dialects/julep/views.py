@@ -1,6 +1,6 @@
 """What Julep responses hold. Errors are `{"detail": …}`, but a 422 has a shape of its own.
 
-What belongs to another user is not found.
+Resources of another user are not found.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The keyed dialect: sessions are named by their keys.
 
-A session without a key of its own is called `id:` and its id. What belongs to another user is
-not found.
+A session without a key of its own is named `id:` and its id. Resources of another user are not
+found.
 """
 
 from service.api.dialects.keyed.endpoints import keyed

@@ -63,7 +63,7 @@ async def list_sessions(request: Request) -> Response:
     takes_long=True,
 )
 async def export_session(request: Request) -> Response:
-    """Export the session before `/export`, unless a session has the whole of it as its key."""
+    """Export the session named before `/export`, unless a session has the whole text as its key."""
     key = read_key(request)
     try:
         return reply(session_view(await keys(request).get(caller(request), key)))
@@ -109,7 +109,7 @@ async def delete_session(request: Request) -> Response:
 )
 async def delete_sessions(request: Request) -> Response:
     query = read_query(request, DeleteQuery)
-    # Each of many deletes has a deadline.
+    # There may be many deletes, each with a deadline of its own.
     deadlines(request).lift()
     deleted = await keys(request).delete_many(caller(request), **query.model_dump())
     return reply({"deleted": len(deleted), "keys": deleted})
@@ -157,7 +157,7 @@ async def stream_reply(request: Request) -> Response:
 
 
 async def _read_turn(request: Request) -> tuple[str | None, ChatRequest]:
-    """Return the session's key and the turn, when nothing speaks against making the session."""
+    """Return the session's key and the turn, if nothing prevents creating the session."""
     body = await read_body(request, ChatBody)
     turn = checked(body.to_domain())
     chat(request).require_model()
@@ -184,7 +184,7 @@ async def detailed_health(request: Request) -> Response:
 
 
 def read_key(request: Request) -> str:
-    """Return all of the path after `/sessions/`: keys may end in `/export`, or in a slash."""
+    """Return the whole path after `/sessions/`: keys may end in `/export`, or in a slash."""
     route = route_in(request.scope)
     path: str = request.scope["path"]
     return path.removeprefix(route.path.partition("{")[0]) if route else path

@@ -1,4 +1,4 @@
-"""The native dialect: `message` and `data`, or `message`, `error` and `code`."""
+"""The native dialect: responses are `message` and `data`, or `message`, `error` and `code`."""
 
 from service.api.dialects.native.endpoints import native
 from service.api.dialects.native.views import Failure, refusal_view, render

@@ -111,7 +111,7 @@ class ToolCallPiece(TypedDict):
 
 
 def message_view(message: Message, include: frozenset[Included]) -> MessageView:
-    """Return what was sent, and of the service's own fields those that `include` names."""
+    """Return what was sent, and those of the service's own fields that `include` names."""
     view: MessageView = {"role": message.role, "content": message.content}
     if message.reasoning_content is not None:
         view["reasoning_content"] = message.reasoning_content
@@ -174,7 +174,7 @@ def reply(
 
 
 def render(failure: str) -> Callable[[DomainError], Response]:
-    """Return what makes the responses to errors, whose `message` is this."""
+    """Return the function that makes error responses with this `message`."""
 
     def response(error: DomainError) -> Response:
         view = Failure(message=failure, error=str(error), code=error.code)

@@ -1,4 +1,4 @@
-"""The PySpur dialect: its sessions and users. What belongs to another user is not found."""
+"""The PySpur dialect: its sessions and users. Resources of another user are not found."""
 
 from service.api.dialects.pyspur.endpoints import pyspur
 from service.api.dialects.pyspur.views import Failure, render

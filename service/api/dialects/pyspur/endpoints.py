@@ -161,7 +161,7 @@ async def update_user(request: Request) -> Response:
     takes_long=True,
 )
 async def delete_user(request: Request) -> Response:
-    # Each delete of the user's sessions has a deadline, and there may be many.
+    # The user may have many sessions, and each delete has a deadline of its own.
     deadlines(request).lift()
     await users(request).delete(caller(request), _user_id(request))
     return Response(status_code=204)
@@ -173,7 +173,7 @@ def _user_id(request: Request) -> str:
 
 
 async def _selected(request: Request, query: SessionsQuery) -> tuple[list[Session], int]:
-    """Return a page and the total; to this caller, somebody else has as many as an unknown user."""
+    """Return a page and the total; for this caller, another user has as many as an unknown one."""
     page, of = ListPage(limit=query.limit, skip=query.skip), Selection(user_id=query.user_id)
     try:
         found = await sessions(request).select(caller(request), page, of)
@@ -185,7 +185,7 @@ async def _selected(request: Request, query: SessionsQuery) -> tuple[list[Sessio
 async def _messages(request: Request, session: Session) -> list[Message]:
     """Return the log of the session, oldest first: all of it, or the newest `MAX_MESSAGES`.
 
-    It is read in pages. A log that is cleared meanwhile is shown as far as it was read.
+    It is read in pages. If the log is cleared meanwhile, what was read until then is shown.
     """
     messages: list[Message] = []
     skipped = max(0, session.message_count - MAX_MESSAGES)

@@ -1,6 +1,6 @@
-"""What PySpur responses hold. Errors are `{"detail": …}`, as FastAPI has them.
+"""What PySpur responses hold. Errors are `{"detail": …}`, as in FastAPI.
 
-What belongs to another user is not found.
+Resources of another user are not found.
 """
 
 from collections.abc import Mapping, Sequence
@@ -133,7 +133,7 @@ def user_view(user: User) -> UserView:
 
 
 def input_view(value: object) -> object:
-    """Return what was sent, or, where that is long, the beginning of it as text."""
+    """Return what was sent, or, if that is long, its beginning as text."""
     text = to_json(value).decode()
     return value if len(text) <= MAX_INPUT_CHARS else f"{text[:MAX_INPUT_CHARS]}…"
 
@@ -152,10 +152,10 @@ USER_NAMES = {"user_id": "external_id", "metadata": "user_metadata"}
 
 
 def render(place: str, names: Mapping[str, str] = SESSION_NAMES) -> Render:
-    """Return what makes the responses to errors of an endpoint.
+    """Return the function that makes the error responses of an endpoint.
 
-    It takes its input from the "body" or the "query". `names` says how the dialect calls the
-    fields that errors of the domain name.
+    The endpoint takes its input from the "body" or the "query". `names` says what the dialect
+    calls the fields that errors of the domain name.
     """
 
     def response(error: DomainError) -> Response:
@@ -169,7 +169,7 @@ def render(place: str, names: Mapping[str, str] = SESSION_NAMES) -> Render:
 
 
 def error_response(error: DomainError, status: int, detail: object) -> Response:
-    # orjson refuses integers beyond 64 bits, which `detail` may show because they were sent.
+    # orjson refuses integers beyond 64 bits; `detail` may show one that was sent.
     body = to_json({"detail": detail}, inf_nan_mode="null")
     return Response(body, status, headers_of(error), media_type="application/json")
 
@@ -177,7 +177,7 @@ def error_response(error: DomainError, status: int, detail: object) -> Response:
 def problems(
     error: InvalidInput | MalformedBody, place: str, names: Mapping[str, str]
 ) -> list[Problem]:
-    """Return all that is wrong; `input` is null where the domain found it."""
+    """Return everything that is wrong; `input` is null for what the domain found."""
     if isinstance(error, InvalidShape):
         return [
             {
