@@ -124,7 +124,9 @@ async def test_a_token_in_a_cookie_is_refused(
 
 
 @pytest.mark.parametrize("path", ["/docs/swagger-ui-bundle.js", "/openapi.json"])
-async def test_what_the_page_loads_is_compressed(client: httpx2.AsyncClient, path: str) -> None:
+async def test_everything_the_page_loads_is_compressed(
+    client: httpx2.AsyncClient, path: str
+) -> None:
     answer: Any = await client.get(path, headers={"Accept-Encoding": "gzip"})
 
     assert answer.headers["content-encoding"] == "gzip"

@@ -190,7 +190,7 @@ SEERS: dict[str, See] = {
 
 @pytest.mark.parametrize("seer", SEERS)
 @pytest.mark.parametrize("maker", MAKERS)
-async def test_a_session_made_in_one_dialect_is_the_same_in_another(
+async def test_a_session_created_in_one_dialect_is_the_same_in_another(
     talker: Api, script: Script, maker: str, seer: str
 ) -> None:
     session_id = await MAKERS[maker](talker, script)

@@ -61,7 +61,7 @@ async def test_a_stream_is_start_then_tokens_then_done(talker: Api, script: Scri
     assert await log_of(talker, "k") == [("user", "Capital?"), ("assistant", "Paris it is.")]
 
 
-async def test_a_stream_must_not_be_cached_or_gathered(talker: Api) -> None:
+async def test_a_stream_must_not_be_cached_or_buffered(talker: Api) -> None:
     answer = await talker.ask("POST", STREAM, json={"message": "x", "session_key": "k"})
 
     assert answer.headers["cache-control"] == "no-store"
@@ -87,7 +87,7 @@ async def test_a_streamed_tool_call_is_named_at_the_end(talker: Api, script: Scr
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-async def test_a_stream_that_fails_at_once_ends_with_an_error(
+async def test_a_stream_that_fails_immediately_ends_with_an_error(
     talker: Api, script: Script, failure: str
 ) -> None:
     script.steps.append(FAILURES[failure])
@@ -111,7 +111,7 @@ async def test_a_stream_cut_off_in_the_middle_ends_with_an_error_and_stores_noth
     assert await log_of(talker, "k") == []
 
 
-async def test_the_first_words_come_before_the_last_ones_are_said(
+async def test_the_first_words_arrive_before_the_last_ones_are_generated(
     talker: Api, script: Script
 ) -> None:
     script.steps.append(Step(text="one two three", delay_s=0.2))

@@ -151,7 +151,7 @@ Moment = Callable[[Running, asyncio.StreamReader], Awaitable[None]]
     ],
     ids=["before the first piece", "between two pieces"],
 )
-async def test_a_reader_who_leaves_leaves_nothing_behind_and_nothing_in_the_logs(
+async def test_a_reader_who_leaves_causes_no_leaks_and_no_log_lines(
     running: Running,
     caplog: pytest.LogCaptureFixture,
     dialect: str,
@@ -205,7 +205,7 @@ async def test_a_process_whose_readers_leave_at_any_moment_logs_nothing(
 
 
 @each_dialect
-async def test_a_stream_that_is_silent_sends_comments_before_and_between_its_pieces(
+async def test_a_silent_stream_sends_comments_before_and_between_its_pieces(
     running: Running, dialect: str
 ) -> None:
     asked = await running.asked(dialect)
@@ -222,7 +222,7 @@ async def test_a_stream_that_is_silent_sends_comments_before_and_between_its_pie
 
 
 @each_dialect
-async def test_a_parser_passes_over_the_comments(running: Running, dialect: str) -> None:
+async def test_a_parser_skips_the_comments(running: Running, dialect: str) -> None:
     asked = await running.asked(dialect)
     running.script.steps.append(Step(text="Once upon", delay_s=1.5 * SILENCE_S))
 
@@ -237,7 +237,7 @@ async def test_a_parser_passes_over_the_comments(running: Running, dialect: str)
 
 
 @each_dialect
-async def test_what_fails_before_the_first_piece_has_its_status_if_there_was_no_silence(
+async def test_a_failure_before_the_first_piece_has_its_own_status_if_there_was_no_silence(
     running: Running, dialect: str
 ) -> None:
     asked = await running.asked(dialect)
@@ -250,7 +250,7 @@ async def test_what_fails_before_the_first_piece_has_its_status_if_there_was_no_
 
 
 @each_dialect
-async def test_what_fails_after_a_silence_is_an_event(running: Running, dialect: str) -> None:
+async def test_a_failure_after_a_silence_is_an_event(running: Running, dialect: str) -> None:
     asked = await running.asked(dialect)
     running.script.steps.append(Step(status=500, delay_s=2 * SILENCE_S))
 
@@ -264,7 +264,7 @@ async def rest_of(chunks: AsyncIterator[bytes]) -> bytes:
     return b"".join([chunk async for chunk in chunks])
 
 
-async def test_an_export_of_a_session_that_is_deleted_meanwhile_is_cut_off_with_one_plain_line(
+async def test_an_export_whose_session_is_deleted_meanwhile_is_cut_off_without_a_traceback(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = f"key-{uuid4().hex}"

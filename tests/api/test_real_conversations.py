@@ -15,7 +15,7 @@ DIALOGUES_PER_USER = 10
 AT_ONCE = 16
 
 
-async def test_conversations_come_back_equal_in_order_and_nothing_more(
+async def test_conversations_come_back_equal_in_order_and_with_nothing_added(
     client: httpx2.AsyncClient,
 ) -> None:
     sample = dialogues(SAMPLE_SIZE)

@@ -61,7 +61,7 @@ def needed(stored: Sequence[NewMessage], request: Sequence[NewMessage]) -> set[i
 
 
 @given(CONVERSATIONS, REQUESTS, ROOMS)
-def test_a_window_is_never_over_its_room_unless_by_what_has_to_stay(
+def test_a_window_exceeds_its_room_only_for_messages_that_have_to_stay(
     stored: list[NewMessage], request: list[NewMessage], room: int
 ) -> None:
     kept = newest_that_fit(stored, request, room)
@@ -80,7 +80,7 @@ def test_a_window_keeps_every_system_message_and_its_order(
 
 
 @given(CONVERSATIONS, REQUESTS, ROOMS)
-def test_a_window_never_parts_a_tool_call_from_its_results(
+def test_a_window_never_separates_a_tool_call_from_its_results(
     stored: list[NewMessage], request: list[NewMessage], room: int
 ) -> None:
     kept = set(places_of(newest_that_fit(stored, request, room), stored))
@@ -119,14 +119,16 @@ def _piece_ending_at(last: int, stored: Sequence[NewMessage]) -> set[int]:
 
 
 @given(CONVERSATIONS)
-def test_what_fits_is_all_there(stored: list[NewMessage]) -> None:
+def test_a_conversation_that_fits_is_kept_whole(stored: list[NewMessage]) -> None:
     room = tokens_of_all(stored)
 
     assert newest_that_fit(stored, [user("x")], room) == stored
 
 
 @given(CONVERSATIONS, REQUESTS)
-def test_no_half_of_a_pair_is_shown(stored: list[NewMessage], request: list[NewMessage]) -> None:
+def test_a_tool_call_or_result_without_its_counterpart_is_hidden(
+    stored: list[NewMessage], request: list[NewMessage]
+) -> None:
     shown = answered(stored, request)
 
     together = [*shown, *request]
@@ -140,7 +142,9 @@ def test_no_half_of_a_pair_is_shown(stored: list[NewMessage], request: list[NewM
 
 
 @given(CONVERSATIONS)
-def test_what_is_no_half_of_a_pair_is_shown(stored: list[NewMessage]) -> None:
+def test_messages_that_are_neither_calls_nor_results_are_always_shown(
+    stored: list[NewMessage],
+) -> None:
     shown = answered(stored, [])
 
     plain = [m for m in stored if m.role is not Role.TOOL and not m.tool_calls]
@@ -154,7 +158,7 @@ def test_a_result_in_the_request_answers_a_stored_call() -> None:
     assert answered(stored, [user("never mind")]) == stored[:1]
 
 
-def test_a_call_goes_with_its_result_when_the_result_alone_would_fit() -> None:
+def test_a_call_is_dropped_with_its_result_even_if_the_result_alone_would_fit() -> None:
     stored = [assistant("x" * 400, tool_calls=[CALL]), result("found"), user("thanks")]
 
     kept = newest_that_fit(stored, [user("more")], tokens_of_all(stored[1:]))
@@ -162,7 +166,7 @@ def test_a_call_goes_with_its_result_when_the_result_alone_would_fit() -> None:
     assert kept == stored[2:]
 
 
-def test_what_stands_within_a_pair_that_has_to_stay_is_left_out_by_itself() -> None:
+def test_a_message_within_a_pair_that_has_to_stay_is_left_out_by_itself() -> None:
     other = {**CALL, "id": "another"}
     call, late = assistant(None, tool_calls=[CALL]), result("found")
     stored = [call, user("x" * 400), assistant("y", tool_calls=[other]), late]
@@ -174,7 +178,7 @@ def test_what_stands_within_a_pair_that_has_to_stay_is_left_out_by_itself() -> N
 
 
 @given(REQUESTS, st.integers(20, 200))
-def test_a_request_that_is_cut_keeps_its_last_message_and_is_as_small_as_it_can_be(
+def test_a_cut_request_keeps_its_last_message_and_is_as_small_as_possible(
     request: list[NewMessage], room: int
 ) -> None:
     cut = cut_to_fit(request, room)
