@@ -23,7 +23,7 @@ async def asked(alice: Api, path: str, accepts: str) -> httpx2.Response:
 async def on_the_wire(
     app: SessionService, method: str, path: str, token: str
 ) -> tuple[dict[str, str], bytes]:
-    """Return the headers and the bytes of the body, as they came."""
+    """Return the headers and the bytes of the body, as received."""
     async with listening(app) as url:
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -1,4 +1,4 @@
-"""The database goes away and comes back: 503 with Retry-After meanwhile, nothing lost."""
+"""The database goes away and comes back: 503 with Retry-After in the meantime, nothing lost."""
 
 import asyncio
 import time

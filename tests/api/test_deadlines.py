@@ -1,4 +1,4 @@
-"""No request goes on for ever: behind its deadline it is told what may have been done."""
+"""No request runs for ever: after its deadline a 503 says whether it may have been applied."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -97,7 +97,7 @@ async def _model(request: Request) -> Response:
 
 
 async def _stubborn() -> Response:
-    """Need longer to end than to be told so again."""
+    """Take longer to end than until the next cancellation."""
     try:
         await asyncio.Event().wait()
     finally:

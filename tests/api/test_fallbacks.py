@@ -1,4 +1,4 @@
-"""Paths and methods that no endpoint has: answered in the shape the dialect's clients know."""
+"""Paths and methods without an endpoint: the error has the shape the dialect's clients know."""
 
 import pytest
 

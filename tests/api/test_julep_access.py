@@ -1,4 +1,4 @@
-"""Who sees what in the Julep dialect: what is somebody else's is not there."""
+"""Who sees what in the Julep dialect: another user's session is not found."""
 
 from typing import Any
 from uuid import uuid4
@@ -16,7 +16,7 @@ MESSAGE = {"role": "user", "content": "Hello"}
 READERS = {"owner", "dashboard", "admin"}
 OWNERS = {"owner", "admin"}
 
-# method, path behind the session's, body, status, who gets it; everybody else gets 404.
+# method, path after the session's, body, status, who gets it; every other caller gets 404.
 MATRIX: dict[str, tuple[str, str, Any, int, set[str]]] = {
     "get": ("GET", "", None, 200, READERS),
     "put": ("PUT", "", {"situation": "new"}, 200, OWNERS),
@@ -69,12 +69,12 @@ async def test_each_caller_may_do_what_the_table_says(
         assert await show(alice, session_id) == before
 
 
-async def test_chat_in_another_users_session_is_refused(alice: Api, bob: Api) -> None:
+async def test_chat_reveals_nothing_of_another_users_session(alice: Api, bob: Api) -> None:
     session_id = await make_session(alice, situation=CANARY)
 
     answer = await bob.ask("POST", f"/sessions/{session_id}/chat", json={"messages": [MESSAGE]})
 
-    # Without a model that is what everybody gets.
+    # Without a model every caller gets that.
     assert answer.status_code == 503
     assert CANARY not in answer.text
 

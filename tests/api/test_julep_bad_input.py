@@ -16,7 +16,7 @@ DEEP: list[Any] = []
 for _ in range(40):
     DEEP = [DEEP]
 
-# A field of a session, its bad value and what is said of it.
+# A field of a session, its bad value and what the error says about it.
 BAD_SETTINGS: list[tuple[str, Any, str]] = [
     ("situation", 7, STRING),
     ("situation", "a\x00", "NUL"),

@@ -1,4 +1,4 @@
-"""What the Julep dialect answers to unreadable bodies, unknown ids, and without a database."""
+"""Errors of the Julep dialect: unreadable bodies, unknown ids, no database."""
 
 from typing import Any
 from uuid import uuid4

@@ -53,7 +53,7 @@ LOSSLESS = [native | {"content": native.get("content")} for native, _ in SHOWN]
 
 
 def parsed(message: dict[str, Any]) -> dict[str, Any]:
-    """Return the message without what the service adds, the JSON of calls read."""
+    """Return the message without what the service adds, with the JSON of calls parsed."""
     shown = {k: v for k, v in message.items() if k not in {"id", "created_at"} and v is not None}
     if shown["role"] == "function_call":
         shown["content"] = json.loads(shown["content"])

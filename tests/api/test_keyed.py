@@ -1,4 +1,4 @@
-"""The keyed dialect, row by row: lists, single sessions, exports, deletes of one and of many."""
+"""The keyed dialect, row by row: lists, single sessions, exports, single and bulk deletes."""
 
 import time
 from typing import Any

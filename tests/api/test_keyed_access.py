@@ -1,4 +1,4 @@
-"""Who sees what by key: a caller's keys are its own, and nobody else's is there."""
+"""Who sees what by key: callers have their own keys, and reach no one else's."""
 
 from uuid import uuid4
 

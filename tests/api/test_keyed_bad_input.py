@@ -1,4 +1,4 @@
-"""What the keyed dialect refuses: one shape for all of it, and nothing stored."""
+"""What the keyed dialect refuses: always in the same shape, and nothing is stored."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ CHATS = ["/api/v1/chat", "/api/v1/chat/stream"]
 CHALLENGE = {"www-authenticate": 'Bearer error="invalid_token", error_description="expired"'}
 JSON = {"Content-Type": "application/json"}
 
-# The body, and what the answer says of it: the field and the type of the problem.
+# The body, and what the error says about it: the field and the type of the problem.
 BAD_BODIES: list[tuple[Any, str, str]] = [
     ({}, "message", "missing"),
     ({"message": None}, "message", "string_type"),

@@ -1,4 +1,4 @@
-"""Deleting many sessions at once, and listing more than a list shows."""
+"""Bulk deletes of sessions, and lists of more keys than one response shows."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -27,7 +27,7 @@ async def database(app: SessionService, mongo_url: str) -> AsyncIterator[Databas
 
 
 async def store(database: Database, api: Api, *keys: str | None, age_s: int = 0) -> list[str]:
-    """Store sessions of that age, and return their keys."""
+    """Store sessions of this age, and return their keys."""
     created_at = utc_now() - timedelta(seconds=age_s)
     sessions = [
         Session(agent_id="a", user_id=api.user_id, key=key, created_at=created_at) for key in keys

@@ -1,4 +1,4 @@
-"""Chat by key, with a scripted model on a real port: what is answered, stored and refused."""
+"""Chat by key, with a scripted model on a real port: what is returned, stored and refused."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The keyed dialect's rate limits: so many for an address, then the token, then as many for it."""
+"""The keyed dialect's rate limits: first the address is counted, then the token."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ TOO_MANY = {"detail": "Rate limit exceeded"}
 
 
 class Service:
-    """A service of its own, which need not be open: its health asks no database."""
+    """A separate service, which need not be started: its health check needs no database."""
 
     def __init__(self, **settings: Any) -> None:
         limit = {"requests_per_minute": {"keyed": LIMIT}} | settings

@@ -1,4 +1,4 @@
-"""The keyed dialect as its clients meet it: a process of its own, plain HTTP on a real port."""
+"""The keyed dialect as its clients see it: a separate process, plain HTTP on a real port."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from tests.api.asking import SECRET
 from tests.api.keyed_asking import listening
 from tests.running import run_service
 
-# Keys as the documentation shows them, one for each source.
+# Keys as the documentation shows them, one per source.
 DOCUMENTED_KEYS = [
     "api:a3f9c2e8b1d4",
     "user:alice:project-planning",

@@ -1,4 +1,4 @@
-"""Chat by key, streamed: events as they come, and one that says what went wrong."""
+"""Chat by key, streamed: events as they arrive, and one that says what went wrong."""
 
 import asyncio
 import json
@@ -137,7 +137,7 @@ async def test_when_the_caller_hangs_up_the_model_stops_and_nothing_is_stored(
     with pytest.raises(httpx2.ReadTimeout):
         await talker.ask("POST", path, json={"message": "x", "session_key": "k"}, timeout=0.3)
     async with asyncio.timeout(5):
-        while script.hang_ups == before:  # noqa: ASYNC110  The script rings no bell.
+        while script.hang_ups == before:  # noqa: ASYNC110  The script sets no event.
             await asyncio.sleep(0.01)
 
     assert await log_of(talker, "k") == []

@@ -1,4 +1,4 @@
-"""Streams whose reader leaves, and streams that are silent, in every dialect over real sockets."""
+"""Streams whose reader leaves, and silent streams, in every dialect over real sockets."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ each_dialect = pytest.mark.parametrize("dialect", DIALECTS)
 
 @dataclass
 class Asked:
-    """How a dialect is asked for a stream."""
+    """How a stream is requested in a dialect."""
 
     path: str
     body: bytes
@@ -103,7 +103,7 @@ def running(served_service: Running, scripted: ScriptedModel) -> Running:
 async def connection(
     url: str, alice: Api, asked: Asked
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Send the request on a connection of its own, and give both ends of it."""
+    """Send the request on a separate connection, and give its reader and writer."""
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
@@ -245,7 +245,7 @@ async def test_a_failure_before_the_first_piece_has_its_own_status_if_there_was_
 
     answer = await running.alice.ask("POST", asked.path, content=asked.body, headers=JSON)
 
-    # A keyed stream begins with the key of its session, before the model is asked.
+    # A keyed stream begins with the key of its session, before the model is called.
     assert answer.status_code == (200 if dialect == "keyed" else 502)
 
 
@@ -271,7 +271,7 @@ async def test_an_export_whose_session_is_deleted_meanwhile_is_cut_off_without_a
     await running.alice.create(key=key)
     caller = Caller(user_id=running.alice.user_id)
     session = await running.app.use_cases.keys.get(caller, key)
-    # More than the sockets between the two keep for a reader who does not read.
+    # More than the sockets on both sides buffer for a reader who does not read.
     said = [NewMessage(role=Role.USER, content="x" * 100_000)] * 100
     for _ in range(2 * EXPORT_PAGE // 100):
         await running.app.use_cases.sessions.append(caller, session.id, said)

@@ -1,4 +1,4 @@
-"""Who sees what: every row of the native table for owner, stranger, dashboard, admin, nobody."""
+"""Who sees what: every native row for owner, stranger, dashboard, admin, and without a token."""
 
 from uuid import uuid4
 

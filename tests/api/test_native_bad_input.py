@@ -1,4 +1,4 @@
-"""Bad input gets the flat 400 (404, 413, 415) that says what is wrong and what would be right."""
+"""Bad input gets the flat 400 (404, 413, 415) that says what is wrong and what is valid."""
 
 from typing import Any
 

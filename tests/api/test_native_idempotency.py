@@ -1,4 +1,4 @@
-"""The update with an idempotency key: at most once, and a replay answers as the first time."""
+"""Updates with an idempotency key: applied at most once, and a replay gets the first response."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Every 5xx tells programs whether what they asked for may have been done."""
+"""Every 5xx tells programs whether their request may have been applied."""
 
 import pytest
 

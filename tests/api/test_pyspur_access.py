@@ -1,4 +1,4 @@
-"""Who sees what in the PySpur dialect: what is somebody else's is not there."""
+"""Who sees what in the PySpur dialect: another user's session is not found."""
 
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,7 @@ CANARY = "canary-9f86d081884c"
 NO_SESSION = {"detail": "Session not found"}
 NO_USER = {"detail": "User not found"}
 
-# method, path, who gets which status; everybody else gets the answer at the end.
+# method, path, who gets which status; every other caller gets the response at the end.
 MATRIX: dict[str, tuple[str, str, dict[str, int], tuple[int, Any]]] = {
     "get session": (
         "GET",

@@ -14,7 +14,7 @@ ME = "the caller"
 INTEGER = "must be an integer of at most 18 digits"
 STRING = "Input should be a valid string"
 
-# The body, then the field that is wrong and what is said of it.
+# The body, then the field that is wrong and what the error says about it.
 BAD_SESSIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"workflow_id": "w"}, "user_id", "Field required"),
     ({"user_id": ME}, "workflow_id", "Field required"),

@@ -1,4 +1,4 @@
-"""What the PySpur dialect answers to unreadable bodies, to unknown ids, and without a database."""
+"""Errors of the PySpur dialect: unreadable bodies, unknown ids, no database."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Test sessions of the PySpur dialect: one empty session a workflow, until it is used."""
+"""Test sessions of the PySpur dialect: one empty session per workflow, until it is used."""
 
 from tests.api.asking import Api
 from tests.api.pyspur_asking import each_mount, make_session, make_test_session

@@ -27,7 +27,7 @@ AWAY = "mongodb://127.0.0.1:9/"
 
 
 class Ask(NamedTuple):
-    """A request that is refused before it would need a database, and how 429 says why."""
+    """A request that is refused before it needs a database, and the field of 429 that says why."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ each_dialect = pytest.mark.parametrize("dialect", ASKED)
 
 @asynccontextmanager
 async def service(**settings: Any) -> AsyncIterator[Api]:
-    """Give a user of a service of its own, which need not be open."""
+    """Give a user of a separate service, which need not be started."""
     app = SessionService(Settings(_env_file=None, jwt_secret=SECRET, **settings))
     transport = httpx2.ASGITransport(app, client=(ADDRESS, 4711), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
@@ -160,7 +160,7 @@ async def test_exactly_the_rows_that_need_a_token_are_limited() -> None:
 
 
 def filled(row: str) -> tuple[str, str]:
-    """Return the method and a path that reaches the row."""
+    """Return the method, and a path that matches the row."""
     method, _, template = row.partition(" ")
     with_ids = template.replace("{session_id:uuid}", str(uuid4()))
     return method, re.sub(r"{.*?}", "a", with_ids)

@@ -1,4 +1,4 @@
-"""A process that is told to stop answers what it has begun, and is gone within its time."""
+"""A process that is told to stop completes the requests it has begun, and ends in time."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ DRAIN_S, SHUTDOWN_S = 1, 3
 
 @pytest.fixture
 async def model_url() -> AsyncIterator[str]:
-    """Give a model that begins an answer and takes its time for the rest."""
+    """Give a model that begins a response and takes its time for the rest."""
     async with scripted_server() as model:
         model.script.steps.append(Step(text="Once upon a time there was", delay_s=2))
         yield model.url
@@ -47,7 +47,7 @@ def stoppable(mongo_url: str, **settings: str) -> Iterator[RunningService]:
 
 
 async def ended(service: RunningService) -> float:
-    """Return how long it takes until the process has ended."""
+    """Wait until the process has ended; return how long that takes."""
     begun_s = time.monotonic()
     await asyncio.to_thread(service.process.wait, STOP_TIMEOUT_S)
     return time.monotonic() - begun_s

@@ -1,4 +1,4 @@
-"""A slash at the end of a path makes no difference, and nobody is sent anywhere else for it."""
+"""A slash at the end of a path makes no difference, and no client is redirected because of it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Encoded windows: shown again only while they are right, and only so many of them."""
+"""Encoded windows: shown again only while they are current, and within a bound."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +28,7 @@ LONG_S = 60.0
 
 
 class Replica:
-    """A process of the service: its own client and store, and the windows it keeps."""
+    """A process of the service: its own client, store and kept windows."""
 
     def __init__(self, store: MongoSessionStore) -> None:
         self.store = store
@@ -67,7 +67,7 @@ def texts_of(messages: list[Message]) -> bytes:
 
 @pytest.fixture
 async def replicas(mongo_url: str) -> AsyncIterator[tuple[Replica, Replica]]:
-    """Give two processes on one database, which share nothing else."""
+    """Give two processes that share one database and nothing else."""
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(connected("pymongo", mongo_url))
         second = await stack.enter_async_context(connected("motor", mongo_url))

@@ -1,4 +1,4 @@
-"""A turn of a chat: what the model is asked, what is stored, and when."""
+"""A turn of a chat: what the model is sent, what is stored, and when."""
 
 import pytest
 

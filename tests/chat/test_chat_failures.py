@@ -1,4 +1,4 @@
-"""Chats that come to nothing: nothing is stored, and the model's work is ended."""
+"""Chats that fail: nothing is stored, and the model stops."""
 
 import asyncio
 from contextlib import aclosing
@@ -80,7 +80,7 @@ async def test_the_model_stops_and_nothing_is_stored_when_the_stream_is_closed(
 async def test_a_turn_being_stored_is_stored_whole_even_if_the_caller_hangs_up(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
-    """Hang up at many moments around the end: there is the whole turn, or nothing of it."""
+    """Hang up at many moments around the end: the whole turn is stored, or nothing of it."""
     for pause_ms in range(0, 40, 2):
         script.steps.append(Step(text="Paris"))
         session = await new_session()

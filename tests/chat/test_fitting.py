@@ -26,13 +26,13 @@ ROOMS = st.integers(-50, 400)
 
 
 def places_of(kept: Sequence[NewMessage], messages: Sequence[NewMessage]) -> list[int]:
-    """Return where in the conversation the very same objects stand."""
+    """Return the positions in the conversation of exactly these objects."""
     places = {id(message): i for i, message in enumerate(messages)}
     return [places[id(message)] for message in kept]
 
 
 def pairs_in(messages: Sequence[NewMessage]) -> list[tuple[int, int]]:
-    """Return (call, result) for each result that answers a call: the newest with its id."""
+    """Return (call, result) for each result of a call: the newest call with its id."""
     return [
         (call, i)
         for i, message in enumerate(messages)
@@ -52,7 +52,7 @@ def _newest_call(before: Sequence[NewMessage], call_id: str | None) -> int | Non
 
 
 def needed(stored: Sequence[NewMessage], request: Sequence[NewMessage]) -> set[int]:
-    """Return what has to stay: system messages, and calls the request has results of."""
+    """Return what has to stay: system messages, and calls whose results are in the request."""
     pairs = pairs_in([*stored, *request])
     calls = {call for call, result in pairs if result >= len(stored)}
     partners = {result for call, result in pairs if call in calls and result < len(stored)}
@@ -101,10 +101,10 @@ def test_a_window_is_the_newest_that_fits(
     fixed = needed(stored, request)
     left_out = [i for i in range(len(stored)) if i not in kept]
     if left_out:
-        # All that is kept beside what has to stay is newer than all that is left out …
+        # Everything kept in addition to what has to stay is newer than everything left out …
         newest = left_out[-1]
         assert all(i > newest for i in kept - fixed)
-        # … and the next piece, a message with what may not be parted from it, is too much.
+        # … and the next piece, a message with its inseparable messages, is too much.
         piece = _piece_ending_at(newest, stored) - fixed
         assert tokens_of_all(stored[i] for i in kept | piece) > room
 

@@ -25,7 +25,7 @@ def events(*deltas: dict[str, Any], last: dict[str, Any] = STOP) -> bytes:
 
 
 def halves(data: bytes) -> bytes:
-    """Return the events with `<1>` and `<2>` as the halves of a character, in JSON's way."""
+    """Return the events with `<1>` and `<2>` as the escaped halves of a character."""
     return data.replace(b"<1>", b"\\ud83d").replace(b"<2>", b"\\ude00")
 
 
@@ -97,7 +97,7 @@ async def test_lone_halves_in_a_whole_response_and_in_arguments_are_replaced(
     assert log[3].tool_calls[0]["function"]["arguments"] == '{"q": "\ufffd"\ufffd}'
 
 
-# Streams with more in them than chunks
+# Streams that contain more than chunks
 
 
 async def test_events_that_are_not_chunks_are_skipped(

@@ -1,4 +1,4 @@
-"""A turn with an idempotency key: sent again, it is stored once and answered as before."""
+"""A turn with an idempotency key: sent again, it is stored once and gets the same completion."""
 
 import asyncio
 
@@ -87,7 +87,7 @@ async def test_messages_stored_by_an_earlier_attempt_are_neither_stored_nor_show
 ) -> None:
     script.steps.append(Step(text="Paris"))
     session = await new_session()
-    # A crash left the beginning of the turn: its input, not its answer.
+    # A crash left the beginning of the turn: its input, not its completion.
     await sessions.append(alice, session.id, [user("hi", client_key="chat:k1:0")])
 
     await chat.reply(alice, session.id, saying("hi", idempotency_key="k1"))

@@ -1,4 +1,4 @@
-"""Whatever a line holds, it becomes a conversation or one clear refusal."""
+"""Whatever a line contains, it becomes a conversation or one clear refusal."""
 
 import json
 from typing import Any

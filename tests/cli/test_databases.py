@@ -1,4 +1,4 @@
-"""Which MongoDB the commands use, and what they say of one that does not do."""
+"""Which MongoDB the commands use, and what they say about one that they cannot use."""
 
 import json
 import time

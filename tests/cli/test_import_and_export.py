@@ -1,4 +1,4 @@
-"""Conversations go in once, whatever happens on the way, and come out as they went in."""
+"""Conversations are imported once, whatever happens, and exported as they were imported."""
 
 import json
 import os
@@ -27,12 +27,12 @@ def sample(tmp_path: Path) -> Path:
 
 
 def sent(message: Line) -> Line:
-    """Return of an exported message what its sender has written."""
+    """Return the fields of an exported message that its sender wrote."""
     return {field: message[field] for field in message.keys() - {"id", "created_at", "client_key"}}
 
 
 def outside(commands: Commands) -> dict[str, str]:
-    """Return the environment of the commands for a process."""
+    """Return the environment of the commands for a separate process."""
     changes = environment(commands.settings)
     return {name: v for name, v in {**os.environ, **changes}.items() if v is not None}
 

@@ -1,4 +1,4 @@
-"""Profiles of users go in and out beside the conversations, each once and as it was."""
+"""Profiles of users are imported and exported with the conversations, each once and unchanged."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""`serve` says where it is, ends when it is told to, and says in one line why it cannot run."""
+"""`serve` prints its address, ends when told to, and says in one line why it cannot run."""
 
 import os
 import re
@@ -23,7 +23,7 @@ SECRET = "a secret of the tests, long enough for HS256"
 def serving(
     folder: Path, *options: str, **settings: str
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the service in a folder of its own; give it and what it printed when it listened."""
+    """Run the service in its own folder; give it and what it printed when it listened."""
     own = {"SESSIONS_PORT": "0", "SESSIONS_DRAIN_S": "0", "SESSIONS_DATA_DIR": str(folder)}
     changes = environment(own | settings)
     with subprocess.Popen(
@@ -41,7 +41,7 @@ def serving(
 
 
 def printed_by(process: subprocess.Popen[str]) -> str:
-    """Return what it prints when it listens: all of that is written at once."""
+    """Return what it prints when it listens: all of it in one write."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], START_TIMEOUT_S)
     printed = os.read(process.stdout.fileno(), 65536).decode() if ready else ""

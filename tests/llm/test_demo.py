@@ -1,4 +1,4 @@
-"""The demo: a scripted model stands in for none, says so, and only where it was asked for."""
+"""The demo: a scripted model replaces a missing one, says so, and only if requested."""
 
 from config.settings import Settings
 from service.domain.chat.completion import ModelSettings

@@ -1,4 +1,4 @@
-"""Streams of a model are read as the event-stream standard says; the rest is passed over."""
+"""Streams of a model are read as the event-stream standard says; the rest is skipped."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""A model over HTTP: what it is asked, what comes back, and what comes instead."""
+"""A model over HTTP: what it is sent, what comes back, and what can go wrong."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A prompt goes out as model servers take it, whatever the log holds."""
+"""A prompt is sent as model servers accept it, whatever the log contains."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a model server says is shown to callers in one line, without what unlocks anything."""
+"""What a model server says is shown to callers in one line, without secrets."""
 
 import pytest
 

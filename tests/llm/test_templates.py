@@ -1,4 +1,4 @@
-"""Situations as templates: what they can say, and that they neither run away nor look around."""
+"""Situations as templates: what they can express, and that they stay within their bounds."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Text of a model is made fit: halves of characters joined, or shown to be missing."""
+"""Text from a model is cleaned: halves of characters are joined, or shown as missing."""
 
 import json
 
