@@ -1,4 +1,4 @@
-"""Asking the service as a user would, over HTTP."""
+"""Requests to the service as a user would send them, over HTTP."""
 
 from typing import Any
 
@@ -7,12 +7,13 @@ import httpx2
 from service.auth.mint import mint
 
 SECRET = "a secret of the tests, long enough for HS256"
-# Nobody has it. It is fixed: it is in names of tests, which every process has to find alike.
+# No session has this id. It is fixed because names of tests contain it: they have to be the
+# same in every process.
 UNKNOWN_ID = "6f1b8a52-0c4e-4a3f-9d0b-52e7c1a4d8f3"
 
 
 class Api:
-    """Asks the service as one user."""
+    """Sends requests to the service as one user."""
 
     def __init__(self, client: httpx2.AsyncClient, user_id: str, *scopes: str) -> None:
         self.client = client

@@ -1,4 +1,4 @@
-"""The whole service in this process, on a real MongoDB, asked over ASGI."""
+"""The whole service in this process, on a real MongoDB, called over ASGI."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -19,7 +19,7 @@ STANDALONE = "standalone"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Ask the native API twice: on a replica set, and on a server that is in none."""
+    """Test the native API twice: on a replica set, and on a standalone server."""
     is_native = metafunc.module.__name__.rpartition(".")[2].startswith("test_native")
     if is_native and "mongodb" in metafunc.fixturenames:
         kinds = [REPLICA_SET, STANDALONE]
@@ -71,7 +71,7 @@ def script(scripted: ScriptedModel) -> Script:
 
 @pytest.fixture(scope="session")
 async def talking(mongodb: str, scripted: ScriptedModel) -> AsyncIterator[httpx2.AsyncClient]:
-    """Ask a service whose model answers what the script says."""
+    """Give a client of a service whose model responds as the script says."""
     settings = Settings(
         _env_file=None,
         mongo_url=mongodb,
@@ -100,7 +100,7 @@ def talker(talking: httpx2.AsyncClient, script: Script) -> Api:
 
 @pytest.fixture
 def alice(client: httpx2.AsyncClient) -> Api:
-    """Return a user nobody else is: each test has its own."""
+    """Return a user no other test has."""
     return Api(client, f"alice-{uuid4().hex}")
 
 

@@ -1,4 +1,4 @@
-"""Asking the service as a client of Julep would."""
+"""Requests to the service as a client of Julep would send them."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Chatting with the service as a client of Julep would."""
+"""Chats with the service as a client of Julep would send them."""
 
 import json
 from typing import Any

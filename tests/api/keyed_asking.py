@@ -1,4 +1,4 @@
-"""Asking the service as a client of the keyed API would."""
+"""Requests to the service as a client of the keyed API would send them."""
 
 import asyncio
 import socket
@@ -77,7 +77,7 @@ async def listening(app: ASGIApp) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def talking_service(mongo_url: str, script: Script) -> AsyncIterator[str]:
-    """Serve the service with a model that answers what the script says; waits a second for it."""
+    """Serve the service with a scripted model; it waits a second for the model."""
     async with listening(scripted_model(script)) as model_url:
         settings = Settings(
             _env_file=None,

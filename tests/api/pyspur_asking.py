@@ -1,4 +1,4 @@
-"""Asking the service as a client of PySpur would."""
+"""Requests to the service as a client of PySpur would send them."""
 
 from typing import Any
 from uuid import UUID

@@ -23,7 +23,7 @@ async def asked(alice: Api, path: str, accepts: str) -> httpx2.Response:
 async def on_the_wire(
     app: SessionService, method: str, path: str, token: str
 ) -> tuple[dict[str, str], bytes]:
-    """Return the headers and the bytes of the body, as they came."""
+    """Return the headers and the bytes of the body, as received."""
     async with listening(app) as url:
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -124,7 +124,9 @@ async def test_a_token_in_a_cookie_is_refused(
 
 
 @pytest.mark.parametrize("path", ["/docs/swagger-ui-bundle.js", "/openapi.json"])
-async def test_what_the_page_loads_is_compressed(client: httpx2.AsyncClient, path: str) -> None:
+async def test_everything_the_page_loads_is_compressed(
+    client: httpx2.AsyncClient, path: str
+) -> None:
     answer: Any = await client.get(path, headers={"Accept-Encoding": "gzip"})
 
     assert answer.headers["content-encoding"] == "gzip"

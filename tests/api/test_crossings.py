@@ -1,4 +1,4 @@
-"""One session, four ways in: what is made in one dialect is the same in the three others."""
+"""One session, four ways in: created in one dialect, it is the same in the three others."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ REST: list[dict[str, Any]] = [
     {"role": "assistant", "content": "Yes. 🏔"},
 ]
 CONVERSATION: list[dict[str, Any]] = [QUESTION, CALLING, *REST]
-# The same, as Julep's clients send it.
+# The same conversation, as Julep's clients send it.
 IN_CHATML: list[dict[str, Any]] = [
     QUESTION,
     {"role": "function_call", "content": json.dumps(FUNCTION | {"id": "call_1"})},
@@ -68,14 +68,14 @@ async def make_in_native(api: Api, _: Script) -> str:
 
 
 async def make_in_pyspur(api: Api, _: Script) -> str:
-    """Make the session; its clients leave the messages to PySpur's own agents."""
+    """Create the session; its clients leave the messages to PySpur's own agents."""
     session = await make_pyspur_session(api, workflow_id="default", external_id=KEY)
     await say_all(api, session["id"], CONVERSATION)
     return str(session["id"])
 
 
 async def make_in_keyed(api: Api, script: Script) -> str:
-    """Make the session by its first turn; this dialect has no other messages than chats."""
+    """Create the session with its first turn; this dialect has no messages except chats."""
     script.steps.append(Step(tool_calls=[CALL]))
     body = {"message": QUESTION["content"], "session_key": KEY}
     answer = await api.ask("POST", "/api/v1/chat", json=body)
@@ -190,7 +190,7 @@ SEERS: dict[str, See] = {
 
 @pytest.mark.parametrize("seer", SEERS)
 @pytest.mark.parametrize("maker", MAKERS)
-async def test_a_session_made_in_one_dialect_is_the_same_in_another(
+async def test_a_session_created_in_one_dialect_is_the_same_in_another(
     talker: Api, script: Script, maker: str, seer: str
 ) -> None:
     session_id = await MAKERS[maker](talker, script)

@@ -1,4 +1,4 @@
-"""The database goes away and comes back: 503 with Retry-After meanwhile, nothing lost."""
+"""The database goes away and comes back: 503 with Retry-After in the meantime, nothing lost."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ async def until_it_works(client: httpx2.AsyncClient, method: str, path: str) -> 
         await asyncio.sleep(0.2)
 
 
-async def test_a_service_answers_503_in_time_while_its_database_is_away_and_recovers(
+async def test_a_service_returns_503_in_time_while_its_database_is_away_and_recovers(
     tmp_path: Path,
 ) -> None:
     mongo = EmbeddedMongo(tmp_path)
@@ -67,7 +67,7 @@ async def test_a_service_answers_503_in_time_while_its_database_is_away_and_reco
     assert history == [MESSAGE, MESSAGE]
 
 
-async def test_a_service_starts_before_its_database_and_works_when_it_is_there(
+async def test_a_service_starts_before_its_database_and_works_once_it_is_up(
     tmp_path: Path,
 ) -> None:
     mongo = EmbeddedMongo(tmp_path)

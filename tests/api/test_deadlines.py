@@ -1,4 +1,4 @@
-"""No request goes on for ever: behind its deadline it is told what may have been done."""
+"""No request runs for ever: after its deadline a 503 says whether it may have been applied."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -97,7 +97,7 @@ async def _model(request: Request) -> Response:
 
 
 async def _stubborn() -> Response:
-    """Need longer to end than to be told so again."""
+    """Take longer to end than until the next cancellation."""
     try:
         await asyncio.Event().wait()
     finally:
@@ -112,7 +112,7 @@ async def _slow_body() -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize(("method", "outcome"), [("GET", "unchanged"), ("POST", "unknown")])
-async def test_it_is_told_what_may_have_been_done(
+async def test_an_overdue_request_is_503_and_says_whether_it_changed_anything(
     client: httpx2.AsyncClient, method: str, outcome: str
 ) -> None:
     async with asyncio.timeout(2 * LATEST_S):
@@ -130,14 +130,16 @@ async def test_the_time_of_a_slow_client_is_not_counted(client: httpx2.AsyncClie
     assert answer.json() == "b"
 
 
-async def test_behind_a_slow_body_it_counts_from_there(client: httpx2.AsyncClient) -> None:
+async def test_after_a_slow_body_the_deadline_counts_from_its_end(
+    client: httpx2.AsyncClient,
+) -> None:
     async with asyncio.timeout(4 * LATEST_S):
         answer = await client.post("/read_then_stuck", content=_slow_body(), headers=JSON)
 
     assert (answer.status_code, answer.headers["outcome"]) == (503, "unknown")
 
 
-async def test_who_waits_for_a_model_waits_as_long_as_the_model_may_take(
+async def test_a_request_that_waits_for_a_model_has_as_long_as_the_model(
     client: httpx2.AsyncClient,
 ) -> None:
     answer = await client.post("/model")
@@ -145,7 +147,7 @@ async def test_who_waits_for_a_model_waits_as_long_as_the_model_may_take(
     assert answer.json() == "answer"
 
 
-async def test_a_request_that_was_ended_is_cancelled_no_more(deadlines: Deadlines) -> None:
+async def test_a_request_that_was_ended_is_not_cancelled_again(deadlines: Deadlines) -> None:
     with pytest.raises(OutcomeUnknown):
         await deadlines.keep(POST, _stuck(POST))
 
@@ -155,7 +157,7 @@ async def test_a_request_that_was_ended_is_cancelled_no_more(deadlines: Deadline
 
 
 @pytest.mark.parametrize("when_s", [0, LATEST_S], ids=["before", "when it is overdue"])
-async def test_who_is_cancelled_from_elsewhere_stays_so(
+async def test_a_request_cancelled_from_elsewhere_stays_cancelled(
     deadlines: Deadlines, when_s: float
 ) -> None:
     working = asyncio.create_task(deadlines.keep(POST, _stubborn()))
@@ -167,7 +169,7 @@ async def test_who_is_cancelled_from_elsewhere_stays_so(
         await working
 
 
-async def test_it_tells_how_long_a_request_took_without_its_client_and_its_model(
+async def test_the_time_measured_leaves_out_the_client_and_the_model(
     client: httpx2.AsyncClient, took_s: list[float]
 ) -> None:
     await client.post("/read", content=_slow_body(), headers=JSON)
@@ -179,7 +181,7 @@ async def test_it_tells_how_long_a_request_took_without_its_client_and_its_model
     assert TIME_S <= stuck_s < 2 * LATEST_S
 
 
-async def test_the_service_itself_ends_what_is_stuck(mongo_url: str) -> None:
+async def test_the_service_itself_ends_a_stuck_request(mongo_url: str) -> None:
     settings = Settings(
         _env_file=None, mongo_url=mongo_url, jwt_secret=SECRET, mongo_timeout_s=TIME_S
     )

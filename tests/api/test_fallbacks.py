@@ -1,4 +1,4 @@
-"""Paths and methods that no endpoint has: answered in the shape the dialect's clients know."""
+"""Paths and methods without an endpoint: the error has the shape the dialect's clients know."""
 
 import pytest
 
@@ -9,7 +9,7 @@ ID = "6f1f7c0e-3b52-4c5e-9f0e-0b8a4f3f2a11"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/nothing", "/session/a/b/c", f"/sessions/{ID}/nothing"])
-async def test_an_unknown_path_of_another_dialect_answers_with_its_detail(
+async def test_an_unknown_path_of_another_dialect_gets_that_dialects_error(
     alice: Api, path: str
 ) -> None:
     answer = await alice.get(path)
@@ -21,7 +21,7 @@ async def test_an_unknown_path_of_another_dialect_answers_with_its_detail(
 @pytest.mark.parametrize(
     ("method", "path"), [("PUT", "/api/v1/sessions"), ("PATCH", f"/session/{ID}/")]
 )
-async def test_another_method_of_another_dialect_answers_with_its_detail(
+async def test_a_wrong_method_in_another_dialect_gets_that_dialects_error(
     alice: Api, method: str, path: str
 ) -> None:
     answer = await alice.ask(method, path)
@@ -30,7 +30,7 @@ async def test_another_method_of_another_dialect_answers_with_its_detail(
     assert answer.json() == {"detail": "Method Not Allowed"}
 
 
-async def test_another_method_is_told_all_methods_of_the_path(alice: Api) -> None:
+async def test_a_405_lists_all_methods_of_the_path(alice: Api) -> None:
     answer = await alice.ask("PUT", "/session/")
 
     assert answer.headers["allow"] == "GET, HEAD, POST"

@@ -28,7 +28,7 @@ SETTINGS = {
 NULLS = dict.fromkeys([*SETTINGS, "tools"])
 
 
-async def test_a_new_session_is_answered_with_its_id_its_time_and_no_jobs(alice: Api) -> None:
+async def test_create_returns_the_sessions_id_its_time_and_no_jobs(alice: Api) -> None:
     answer = await alice.ask("POST", "/sessions", json={"agent_id": "agent"})
 
     assert answer.status_code == 201
@@ -39,7 +39,7 @@ async def test_a_new_session_is_answered_with_its_id_its_time_and_no_jobs(alice:
     assert answer.json()["jobs"] == []
 
 
-async def test_a_session_is_shown_with_everything_it_was_made_with(alice: Api) -> None:
+async def test_a_session_is_shown_with_everything_it_was_created_with(alice: Api) -> None:
     session_id = await make_session(alice, agent_id="guide", user_id=alice.user_id, **SETTINGS)
 
     shown = await show(alice, session_id)
@@ -54,7 +54,7 @@ async def test_a_session_is_shown_with_everything_it_was_made_with(alice: Api) -
     }
 
 
-async def test_a_session_made_with_nulls_is_the_callers_and_has_nothing_set(alice: Api) -> None:
+async def test_a_session_created_with_nulls_is_the_callers_and_has_nothing_set(alice: Api) -> None:
     session_id = await make_session(alice, user_id=None, **NULLS)
 
     shown = await show(alice, session_id)
@@ -93,7 +93,7 @@ async def test_the_list_is_paged_and_empty_past_the_end(alice: Api) -> None:
     assert await listed(alice, offset=3) == []
 
 
-async def test_the_list_holds_100_sessions_unless_told(alice: Api) -> None:
+async def test_the_list_holds_100_sessions_by_default(alice: Api) -> None:
     for _ in range(101):
         await make_session(alice)
 
@@ -101,7 +101,7 @@ async def test_the_list_holds_100_sessions_unless_told(alice: Api) -> None:
     assert len(await listed(alice, limit=1000)) == 101
 
 
-async def test_the_list_is_sorted_by_update_and_ascending_on_demand(alice: Api) -> None:
+async def test_the_list_is_sorted_by_update_and_in_ascending_order_on_request(alice: Api) -> None:
     first, second = await make_session(alice), await make_session(alice)
     await update(alice, "PATCH", first, situation="changed")
 
@@ -125,7 +125,7 @@ async def test_the_list_is_sorted_by_update_and_ascending_on_demand(alice: Api) 
     ],
     ids=json.dumps,
 )
-async def test_a_filter_selects_sessions_whose_metadata_has_all_of_it(
+async def test_a_filter_selects_sessions_whose_metadata_contains_all_of_it(
     alice: Api, wanted: dict[str, Any], found: list[int]
 ) -> None:
     made = [
@@ -140,7 +140,7 @@ async def test_a_filter_selects_sessions_whose_metadata_has_all_of_it(
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-async def test_an_update_answers_id_time_and_jobs_and_changes_what_it_names(
+async def test_an_update_returns_id_time_and_jobs_and_changes_what_it_names(
     alice: Api, method: str
 ) -> None:
     session_id = await make_session(alice, situation="old", token_budget=100)
@@ -190,7 +190,7 @@ async def test_patch_merges_the_metadata_at_its_top_level_only(alice: Api) -> No
     assert (await show(alice, session_id))["metadata"] == {"a": 1, "b": {"d": 2}, "e": None}
 
 
-async def test_patch_gives_metadata_to_a_session_without(alice: Api) -> None:
+async def test_patch_adds_metadata_to_a_session_without_any(alice: Api) -> None:
     session_id = await make_session(alice)
 
     await update(alice, "PATCH", session_id, metadata={"a": 1})

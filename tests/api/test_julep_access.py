@@ -1,4 +1,4 @@
-"""Who sees what in the Julep dialect: what is somebody else's is not there."""
+"""Who sees what in the Julep dialect: another user's session is not found."""
 
 from typing import Any
 from uuid import uuid4
@@ -16,7 +16,7 @@ MESSAGE = {"role": "user", "content": "Hello"}
 READERS = {"owner", "dashboard", "admin"}
 OWNERS = {"owner", "admin"}
 
-# method, path behind the session's, body, status, who gets it; everybody else gets 404.
+# method, path after the session's, body, status, who gets it; every other caller gets 404.
 MATRIX: dict[str, tuple[str, str, Any, int, set[str]]] = {
     "get": ("GET", "", None, 200, READERS),
     "put": ("PUT", "", {"situation": "new"}, 200, OWNERS),
@@ -69,12 +69,12 @@ async def test_each_caller_may_do_what_the_table_says(
         assert await show(alice, session_id) == before
 
 
-async def test_chat_in_somebody_elses_session_is_not_answered(alice: Api, bob: Api) -> None:
+async def test_chat_reveals_nothing_of_another_users_session(alice: Api, bob: Api) -> None:
     session_id = await make_session(alice, situation=CANARY)
 
     answer = await bob.ask("POST", f"/sessions/{session_id}/chat", json={"messages": [MESSAGE]})
 
-    # Without a model that is what everybody gets.
+    # Without a model every caller gets that.
     assert answer.status_code == 503
     assert CANARY not in answer.text
 
@@ -85,7 +85,7 @@ async def test_a_user_lists_only_their_own_sessions(alice: Api, bob: Api) -> Non
     assert await listed(alice) == [mine]
 
 
-async def test_a_session_for_somebody_else_is_403(alice: Api, bob: Api) -> None:
+async def test_a_session_for_another_user_is_403(alice: Api, bob: Api) -> None:
     body = {"agent_id": "agent", "user_id": bob.user_id}
 
     answer = await alice.ask("POST", "/sessions", json=body)
@@ -95,7 +95,7 @@ async def test_a_session_for_somebody_else_is_403(alice: Api, bob: Api) -> None:
     assert await listed(bob) == []
 
 
-async def test_an_admin_makes_sessions_for_anybody(admin: Api, alice: Api) -> None:
+async def test_an_admin_creates_sessions_for_any_user(admin: Api, alice: Api) -> None:
     session_id = await make_session(admin, user_id=alice.user_id)
 
     assert await listed(alice) == [session_id]

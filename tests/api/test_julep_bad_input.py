@@ -16,7 +16,7 @@ DEEP: list[Any] = []
 for _ in range(40):
     DEEP = [DEEP]
 
-# A field of a session, its bad value and what is said of it.
+# A field of a session, its bad value and what the error says about it.
 BAD_SETTINGS: list[tuple[str, Any, str]] = [
     ("situation", 7, STRING),
     ("situation", "a\x00", "NUL"),
@@ -179,7 +179,7 @@ async def test_a_bad_page_is_422(alice: Api, path: str, query: str, problem: str
 
 
 @pytest.mark.parametrize("text", BAD_FILTERS)
-async def test_a_filter_that_is_no_json_object_is_400(alice: Api, text: str) -> None:
+async def test_a_filter_that_is_not_a_json_object_is_400(alice: Api, text: str) -> None:
     answer = await alice.get("/sessions", metadata_filter=text)
 
     assert answer.status_code == 400
@@ -205,7 +205,7 @@ async def test_a_message_over_the_limit_is_413(alice: Api) -> None:
     assert answer.json().keys() == {"detail"}
 
 
-async def test_many_tools_are_413(alice: Api) -> None:
+async def test_too_many_tools_are_413(alice: Api) -> None:
     tool = {"type": "function", "function": {"name": "f", "description": "x" * 10_000}}
 
     answer = await alice.ask("POST", "/sessions", json={"agent_id": "a", "tools": [tool] * 20})
@@ -214,7 +214,7 @@ async def test_many_tools_are_413(alice: Api) -> None:
     assert "tools" in answer.json()["detail"]
 
 
-async def test_a_limit_of_zero_is_not_all(alice: Api) -> None:
+async def test_a_limit_of_zero_does_not_mean_all(alice: Api) -> None:
     session_id = await make_session(alice)
     await add(alice, session_id, role="user", content="x")
 

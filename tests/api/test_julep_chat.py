@@ -32,7 +32,7 @@ NULLS = dict.fromkeys(
 )
 
 
-async def test_a_chat_answers_the_message_why_it_ended_and_what_it_cost(
+async def test_a_chat_returns_the_message_its_finish_reason_and_its_cost(
     talker: Api, script: Script
 ) -> None:
     session_id = await make_session(talker)
@@ -83,7 +83,7 @@ async def test_the_messages_and_the_reply_are_remembered(talker: Api, script: Sc
 
 @pytest.mark.parametrize("field", ["remember", "record"])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_nothing_is_stored_when_told_so(
+async def test_nothing_is_stored_if_the_request_says_so(
     talker: Api, script: Script, field: str, *, stream: bool
 ) -> None:
     session_id = await make_session(talker)
@@ -140,7 +140,7 @@ async def test_settings_that_are_null_or_unknown_do_not_reach_the_model(
     ],
     ids=str,
 )
-async def test_the_response_format_reaches_the_model_as_it_knows_it(
+async def test_the_response_format_reaches_the_model_in_a_form_it_knows(
     talker: Api, script: Script, given: dict[str, Any], sent: dict[str, Any]
 ) -> None:
     session_id = await make_session(talker)
@@ -153,7 +153,7 @@ async def test_the_response_format_reaches_the_model_as_it_knows_it(
 @pytest.mark.parametrize(
     "choice", ["get_weather", {"type": "function", "function": {"name": "get_weather"}}], ids=str
 )
-async def test_a_tool_may_be_chosen_by_its_name(talker: Api, script: Script, choice: Any) -> None:
+async def test_a_tool_may_be_chosen_by_name(talker: Api, script: Script, choice: Any) -> None:
     session_id = await make_session(talker, tools=[TOOL])
 
     await chat(talker, session_id, tool_choice=choice)
@@ -209,7 +209,7 @@ async def test_a_conversation_over_its_budget_is_400_with_both_numbers(
 
 
 @pytest.mark.parametrize("overflow", ["truncate", "adaptive"])
-async def test_a_conversation_over_its_budget_goes_on_when_it_may_be_cut(
+async def test_a_conversation_over_its_budget_continues_if_it_may_be_cut(
     talker: Api, script: Script, overflow: str
 ) -> None:
     session_id = await make_session(talker, token_budget=60, context_overflow=overflow)
@@ -234,7 +234,7 @@ async def test_an_adaptive_session_shows_its_summary(talker: Api, script: Script
     assert (await show(talker, session_id))["summary"] == "They spoke of weather."
 
 
-async def test_suggestions_say_who_would_say_what_after_which_message(
+async def test_suggestions_name_the_speaker_the_text_and_the_message_they_follow(
     talker: Api, script: Script
 ) -> None:
     session_id = await make_session(talker)

@@ -67,7 +67,7 @@ async def test_a_model_that_fails_is_502_and_nothing_is_stored(
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(("body", "problem"), BAD_CHATS, ids=lambda value: str(value)[:50])
-async def test_a_bad_chat_is_422_and_the_model_is_not_asked(
+async def test_a_bad_chat_is_422_and_the_model_is_not_called(
     talker: Api, script: Script, body: dict[str, Any], problem: str, *, stream: bool
 ) -> None:
     session_id = await make_session(talker)
@@ -94,7 +94,7 @@ async def test_chat_in_an_unknown_session_is_404(
     assert not script.requests
 
 
-async def test_chat_in_somebody_elses_session_is_404(
+async def test_chat_in_another_users_session_is_404(
     talking: httpx2.AsyncClient, talker: Api, script: Script
 ) -> None:
     session_id = await make_session(talker)

@@ -1,4 +1,4 @@
-"""What the Julep dialect answers to unreadable bodies, unknown ids, and without a database."""
+"""Errors of the Julep dialect: unreadable bodies, unknown ids, no database."""
 
 from typing import Any
 from uuid import uuid4
@@ -51,7 +51,7 @@ def short(value: object) -> str:
 
 @pytest.mark.parametrize("body", BAD_BODIES, ids=short)
 @pytest.mark.parametrize(("method", "path", "_"), [*WITH_BODY, CHAT], ids=short)
-async def test_a_body_that_is_no_json_object_is_422(
+async def test_a_body_that_is_not_a_json_object_is_422(
     alice: Api, method: str, path: str, _: Any, body: bytes
 ) -> None:
     path = path.format(id=await make_session(alice))
@@ -64,7 +64,7 @@ async def test_a_body_that_is_no_json_object_is_422(
 
 
 @pytest.mark.parametrize(("method", "path", "body"), [*WITH_BODY, CHAT], ids=short)
-async def test_a_body_that_is_not_called_json_is_415(
+async def test_a_body_that_is_not_declared_as_json_is_415(
     alice: Api, method: str, path: str, body: Any
 ) -> None:
     path = path.format(id=await make_session(alice))
@@ -96,7 +96,7 @@ async def test_an_unknown_session_is_404(alice: Api, method: str, path: str, bod
 
 @pytest.mark.parametrize("session_id", ["%00", "0" * 31, "0" * 5000, f"{UNKNOWN_ID}0", "$ne"])
 @pytest.mark.parametrize("path", ["", "/history", "/tools"])
-async def test_an_id_that_is_no_uuid_is_404(alice: Api, session_id: str, path: str) -> None:
+async def test_an_id_that_is_not_a_uuid_is_404(alice: Api, session_id: str, path: str) -> None:
     answer = await alice.get(f"/sessions/{session_id}{path}")
 
     assert answer.status_code == 404

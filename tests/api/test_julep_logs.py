@@ -10,7 +10,7 @@ from tests.api.asking import Api
 from tests.api.julep_asking import TOOL, add, history, make_session, show, time_of, update
 
 
-async def test_a_message_is_answered_and_shown_in_the_history(alice: Api) -> None:
+async def test_a_message_is_returned_and_shown_in_the_history(alice: Api) -> None:
     session_id = await make_session(alice)
 
     added = await add(alice, session_id, role="user", content="Hello", name="ann")
@@ -49,7 +49,7 @@ async def test_a_deleted_history_is_empty_and_the_session_stays(alice: Api) -> N
     assert (await show(alice, session_id))["situation"] == "kept"
 
 
-async def test_a_history_goes_on_after_it_was_deleted(alice: Api) -> None:
+async def test_a_history_continues_after_it_was_deleted(alice: Api) -> None:
     session_id = await make_session(alice)
     await add(alice, session_id, role="user", content="before")
     await alice.ask("DELETE", f"/sessions/{session_id}/history")
@@ -67,7 +67,7 @@ async def test_a_session_without_tools_lists_none(alice: Api) -> None:
     assert (answer.status_code, answer.json()) == (200, {"items": []})
 
 
-async def test_tools_are_listed_each_with_an_id_of_its_own_that_stays(alice: Api) -> None:
+async def test_each_tool_is_listed_with_a_stable_id_of_its_own(alice: Api) -> None:
     session_id = await make_session(alice, tools=[TOOL, TOOL | {"id": "the client's"}])
 
     tools = (await alice.get(f"/sessions/{session_id}/tools")).json()["items"]

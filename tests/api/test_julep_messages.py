@@ -53,7 +53,7 @@ LOSSLESS = [native | {"content": native.get("content")} for native, _ in SHOWN]
 
 
 def parsed(message: dict[str, Any]) -> dict[str, Any]:
-    """Return the message without what the service adds, the JSON of calls read."""
+    """Return the message without what the service adds, with the JSON of calls parsed."""
     shown = {k: v for k, v in message.items() if k not in {"id", "created_at"} and v is not None}
     if shown["role"] == "function_call":
         shown["content"] = json.loads(shown["content"])
@@ -96,7 +96,7 @@ async def test_a_message_that_goes_out_and_comes_back_is_the_same(
     ],
     ids=str,
 )
-async def test_parts_that_chatml_has_not_are_shown_as_their_json(
+async def test_parts_unknown_to_chatml_are_shown_as_their_json(
     alice: Api, part: dict[str, Any]
 ) -> None:
     session_id = await alice.create()
@@ -109,7 +109,7 @@ async def test_parts_that_chatml_has_not_are_shown_as_their_json(
     assert json.loads(shown["content"][1]["text"]) == part
 
 
-async def test_arguments_may_come_as_an_object(alice: Api) -> None:
+async def test_arguments_may_be_an_object(alice: Api) -> None:
     session_id = await make_session(alice)
     content = json.dumps({"name": "f", "arguments": {"a": 1}, "id": "c"})
 

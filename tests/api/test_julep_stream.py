@@ -6,7 +6,7 @@ from tests.api.julep_asking import history, make_session
 from tests.api.julep_chatting import CALL, TOOL, chunks_of, send
 
 
-async def test_a_stream_brings_the_text_in_pieces_and_then_the_rest(
+async def test_a_stream_sends_the_text_in_pieces_and_then_the_rest(
     talker: Api, script: Script
 ) -> None:
     session_id = await make_session(talker)
@@ -30,7 +30,7 @@ async def test_a_stream_brings_the_text_in_pieces_and_then_the_rest(
     }
 
 
-async def test_a_streamed_tool_call_comes_whole(talker: Api, script: Script) -> None:
+async def test_a_streamed_tool_call_arrives_whole(talker: Api, script: Script) -> None:
     session_id = await make_session(talker, tools=[TOOL])
     script.steps.append(Step(tool_calls=[CALL]))
 

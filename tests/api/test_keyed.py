@@ -1,4 +1,4 @@
-"""The keyed dialect, row by row: lists, single sessions, exports, deletes of one and of many."""
+"""The keyed dialect, row by row: lists, single sessions, exports, single and bulk deletes."""
 
 import time
 from typing import Any
@@ -47,7 +47,7 @@ async def test_a_user_without_sessions_lists_none(alice: Api) -> None:
     assert answer.json() == {"sessions": [], "count": 0}
 
 
-async def test_the_list_shows_keys_ascending_and_their_count(alice: Api) -> None:
+async def test_the_list_shows_keys_in_ascending_order_and_their_count(alice: Api) -> None:
     for key in ("b", "telegram:1", "B", "a:b", "a_b", "a"):
         await alice.create(key=key)
 
@@ -57,7 +57,7 @@ async def test_the_list_shows_keys_ascending_and_their_count(alice: Api) -> None
     assert answer.json() == {"sessions": expected, "count": 6}
 
 
-async def test_a_session_without_a_key_is_called_by_its_id(alice: Api) -> None:
+async def test_a_session_without_a_key_is_named_by_its_id(alice: Api) -> None:
     session_id = await alice.create()
     await alice.create(key="hh")
     await alice.create(key="z")
@@ -97,7 +97,7 @@ async def test_any_key_is_reached_percent_encoded(alice: Api, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["a/b", "a:b", "a b", "/a//b/", "a+b", "a@b.c-d_e", "ü"])
-async def test_a_key_is_reached_as_clients_write_it_raw(alice: Api, key: str) -> None:
+async def test_a_key_is_reached_as_clients_write_it_unencoded(alice: Api, key: str) -> None:
     await alice.create(key=key)
 
     assert (await show(alice, key))["key"] == key
@@ -112,7 +112,7 @@ async def test_keys_that_differ_by_one_character_are_different_sessions(alice: A
     assert await listed(alice) == ["a_b"]
 
 
-async def test_a_newline_behind_a_key_is_not_left_out(alice: Api) -> None:
+async def test_a_newline_after_a_key_is_not_dropped(alice: Api) -> None:
     await alice.create(key="mine")
 
     shown = await alice.get(f"{SESSIONS}/mine%0A")
@@ -126,7 +126,7 @@ async def test_a_newline_behind_a_key_is_not_left_out(alice: Api) -> None:
 
 
 @pytest.mark.parametrize("change", [str.upper, lambda key: key.replace("-", ""), lambda k: k[3:]])
-async def test_the_key_of_an_id_is_only_what_is_shown(alice: Api, change: Any) -> None:
+async def test_the_key_made_of_an_id_is_valid_only_as_shown(alice: Api, change: Any) -> None:
     session_id = await alice.create()
 
     answer = await alice.get(f"{SESSIONS}/{change(f'id:{session_id}')}")
@@ -134,7 +134,7 @@ async def test_the_key_of_an_id_is_only_what_is_shown(alice: Api, change: Any) -
     assert answer.status_code == 404
 
 
-async def test_delete_answers_200_with_the_key_and_the_session_is_gone(alice: Api) -> None:
+async def test_delete_returns_200_with_the_key_and_the_session_is_gone(alice: Api) -> None:
     session_id = await alice.create(key="user:alice/plans")
     await alice.say(session_id, "Hello")
 
@@ -156,7 +156,7 @@ async def test_a_session_without_a_key_is_deleted_by_its_id(alice: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["nothing", "id:6f1f7c0e-3b52-4c5e-9f0e-0b8a4f3f2a11"])
-async def test_deleting_what_is_not_there_is_404(alice: Api, path: str) -> None:
+async def test_deleting_a_missing_session_is_404(alice: Api, path: str) -> None:
     await alice.create(key="kept")
 
     answer = await alice.ask("DELETE", f"{SESSIONS}/{path}")
@@ -214,7 +214,7 @@ async def test_an_exported_session_comes_back_the_same_when_it_is_stored_again(
 
 
 @pytest.mark.parametrize("count", [0, 1, EXPORT_PAGE, 2 * EXPORT_PAGE + 1])
-async def test_an_export_is_whole_however_long_the_log_is(
+async def test_an_export_is_complete_however_long_the_log_is(
     app: SessionService, alice: Api, count: int
 ) -> None:
     session_id = await alice.create(key="long")
@@ -236,7 +236,7 @@ async def test_a_session_without_a_key_is_exported_by_its_id(alice: Api) -> None
     assert document["key"] is None
 
 
-async def test_a_key_that_ends_in_export_goes_before_an_export(alice: Api) -> None:
+async def test_a_key_that_ends_in_export_takes_precedence_over_an_export(alice: Api) -> None:
     for key in ("data", "data/export"):
         await alice.create(key=key)
 
@@ -245,7 +245,7 @@ async def test_a_key_that_ends_in_export_goes_before_an_export(alice: Api) -> No
     assert (await show(alice, "data/export/export"))["key"] == "data/export"
 
 
-async def test_a_session_hidden_behind_such_a_key_is_exported_by_its_id(alice: Api) -> None:
+async def test_a_session_hidden_by_such_a_key_is_exported_by_its_id(alice: Api) -> None:
     session_id = await alice.create(key="data")
     await alice.create(key="data/export")
 
@@ -254,7 +254,7 @@ async def test_a_session_hidden_behind_such_a_key_is_exported_by_its_id(alice: A
     assert document["key"] == "data"
 
 
-async def test_exporting_what_is_not_there_is_404(alice: Api) -> None:
+async def test_exporting_a_missing_session_is_404(alice: Api) -> None:
     answer = await alice.get(f"{SESSIONS}/nothing/export")
 
     assert answer.status_code == 404
@@ -289,7 +289,7 @@ async def test_health_is_open(client: httpx2.AsyncClient) -> None:
     assert answer.json() == {"status": "ok"}
 
 
-async def test_detailed_health_tells_the_version_and_the_time_since_the_start(alice: Api) -> None:
+async def test_detailed_health_shows_the_version_and_the_uptime(alice: Api) -> None:
     answer = await alice.get("/api/v1/health")
 
     uptime_s = answer.json()["uptime_seconds"]

@@ -1,4 +1,4 @@
-"""Who sees what by key: a caller's keys are its own, and nobody else's is there."""
+"""Who sees what by key: callers have their own keys, and reach no one else's."""
 
 from uuid import uuid4
 
@@ -40,7 +40,7 @@ async def test_without_a_valid_token_every_row_is_401(
     assert answer.json() == {"detail": "Authentication required"}
 
 
-async def test_each_user_has_keys_of_its_own(alice: Api, bob: Api) -> None:
+async def test_each_user_has_their_own_keys(alice: Api, bob: Api) -> None:
     ids = {api.user_id: await api.create(key="same") for api in (alice, bob)}
     await bob.say(ids[bob.user_id], CANARY)
 
@@ -52,7 +52,7 @@ async def test_each_user_has_keys_of_its_own(alice: Api, bob: Api) -> None:
 @pytest.mark.parametrize("who", ["stranger", "dashboard", "admin"])
 @pytest.mark.parametrize("named_by", ["key", "id"])
 @pytest.mark.parametrize(("method", "rest"), ONE_SESSION)
-async def test_a_foreign_session_is_not_there_whatever_the_scopes(
+async def test_another_users_session_is_not_found_whatever_the_scopes(
     alice: Api,
     bob: Api,
     dashboard: Api,
@@ -76,7 +76,7 @@ async def test_a_foreign_session_is_not_there_whatever_the_scopes(
     assert [m["content"] for m in await alice.history(session_id)] == [CANARY]
 
 
-async def test_an_admin_lists_and_deletes_only_its_own(alice: Api, admin: Api) -> None:
+async def test_an_admin_lists_and_deletes_only_their_own_sessions(alice: Api, admin: Api) -> None:
     await alice.create(key="a:1")
     await admin.create(key="a:2")
 
@@ -88,7 +88,9 @@ async def test_an_admin_lists_and_deletes_only_its_own(alice: Api, admin: Api) -
     assert await listed(alice) == ["a:1"]
 
 
-async def test_a_dashboard_lists_only_its_own(alice: Api, dashboard: Api, agent_id: str) -> None:
+async def test_a_dashboard_lists_only_its_own_sessions(
+    alice: Api, dashboard: Api, agent_id: str
+) -> None:
     await alice.create(agent_id, key="theirs")
 
     assert await listed(dashboard) == []

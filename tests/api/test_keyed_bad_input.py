@@ -1,4 +1,4 @@
-"""What the keyed dialect refuses: one shape for all of it, and nothing stored."""
+"""What the keyed dialect refuses: always in the same shape, and nothing is stored."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ CHATS = ["/api/v1/chat", "/api/v1/chat/stream"]
 CHALLENGE = {"www-authenticate": 'Bearer error="invalid_token", error_description="expired"'}
 JSON = {"Content-Type": "application/json"}
 
-# The body, and what the answer says of it: the field and the type of the problem.
+# The body, and what the error says about it: the field and the type of the problem.
 BAD_BODIES: list[tuple[Any, str, str]] = [
     ({}, "message", "missing"),
     ({"message": None}, "message", "string_type"),
@@ -74,7 +74,7 @@ async def test_a_bad_body_is_422_and_names_the_field(
 
 
 @pytest.mark.parametrize("path", CHATS)
-async def test_all_that_is_wrong_is_told_at_once(alice: Api, path: str) -> None:
+async def test_all_problems_are_reported_together(alice: Api, path: str) -> None:
     answer = await alice.ask("POST", path, json={"session_key": "a b", "surprise": 1})
 
     fields = {error["field"] for error in answer.json()["errors"]}
@@ -82,7 +82,7 @@ async def test_all_that_is_wrong_is_told_at_once(alice: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", CHATS)
-async def test_what_is_told_is_bounded(alice: Api, path: str) -> None:
+async def test_the_report_of_problems_is_bounded(alice: Api, path: str) -> None:
     body = {"x" * 10_000 + str(number): 1 for number in range(50)}
 
     answer = await alice.ask("POST", path, json=body)
@@ -98,7 +98,7 @@ async def test_what_is_told_is_bounded(alice: Api, path: str) -> None:
     [b"", b"{", b"[]", b'"text"', b"null", b"\xff", b'{"message": "\\ud800"}', b'{"message": NaN}'],
     ids=repr,
 )
-async def test_a_body_that_is_no_json_object_is_422(alice: Api, path: str, body: bytes) -> None:
+async def test_a_body_that_is_not_a_json_object_is_422(alice: Api, path: str, body: bytes) -> None:
     answer = await alice.ask("POST", path, content=body, headers=JSON)
 
     [error] = answer.json()["errors"]
@@ -144,7 +144,7 @@ async def test_a_bad_filter_is_422_and_nothing_is_deleted(
 @pytest.mark.parametrize(
     "path", ["%00", "%FF%FE", "%", "%zz", "x" * 5000, "id:", "id:x", "id:%00", "$where", "a%0Db"]
 )
-async def test_a_key_nobody_can_have_is_404(alice: Api, path: str) -> None:
+async def test_a_key_no_session_can_have_is_404(alice: Api, path: str) -> None:
     for method in ("GET", "DELETE"):
         answer = await alice.ask(method, f"{SESSIONS}/{path}")
 
@@ -162,7 +162,7 @@ async def test_a_key_nobody_can_have_is_404(alice: Api, path: str) -> None:
         ("GET", "/api/v1/chat", 405),
     ],
 )
-async def test_what_is_no_row_is_refused_in_the_same_shape(
+async def test_an_unknown_route_is_refused_in_the_same_shape(
     alice: Api, method: str, path: str, status: int
 ) -> None:
     answer = await alice.ask(method, path)
@@ -204,7 +204,7 @@ def test_an_error_has_its_status_and_its_detail(
     ],
     ids=repr,
 )
-def test_an_error_brings_its_headers(error: errors.DomainError, headers: dict[str, str]) -> None:
+def test_an_error_has_its_headers(error: errors.DomainError, headers: dict[str, str]) -> None:
     answer = render(error)
 
     assert headers.items() <= dict(answer.headers).items()

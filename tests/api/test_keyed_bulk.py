@@ -1,4 +1,4 @@
-"""Deleting many sessions at once, and listing more than a list shows."""
+"""Bulk deletes of sessions, and lists of more keys than one response shows."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -27,7 +27,7 @@ async def database(app: SessionService, mongo_url: str) -> AsyncIterator[Databas
 
 
 async def store(database: Database, api: Api, *keys: str | None, age_s: int = 0) -> list[str]:
-    """Store sessions of that age, and return their keys."""
+    """Store sessions of this age, and return their keys."""
     created_at = utc_now() - timedelta(seconds=age_s)
     sessions = [
         Session(agent_id="a", user_id=api.user_id, key=key, created_at=created_at) for key in keys
@@ -48,9 +48,7 @@ async def test_a_prefix_deletes_the_sessions_whose_keys_begin_with_it(
     assert [key for key in await listed(alice) if key[:3] != "id:"] == ["a", "a_1", "b:1"]
 
 
-async def test_an_age_deletes_the_sessions_created_longer_ago(
-    database: Database, alice: Api
-) -> None:
+async def test_an_age_deletes_the_sessions_older_than_it(database: Database, alice: Api) -> None:
     await store(database, alice, "new")
     await store(database, alice, "young", age_s=DAY_S - 60)
     [unnamed, old] = await store(database, alice, None, "old", age_s=DAY_S + 1)
@@ -61,7 +59,9 @@ async def test_an_age_deletes_the_sessions_created_longer_ago(
     assert await listed(alice) == ["new", "young"]
 
 
-async def test_a_prefix_and_an_age_delete_what_matches_both(database: Database, alice: Api) -> None:
+async def test_a_prefix_and_an_age_delete_the_sessions_that_match_both(
+    database: Database, alice: Api
+) -> None:
     await store(database, alice, "a:new", "b:new")
     await store(database, alice, "a:old", "b:old", age_s=DAY_S)
 
@@ -120,7 +120,7 @@ async def test_the_messages_of_the_deleted_sessions_are_gone(alice: Api) -> None
     assert (await alice.get(f"/history/{session_id}")).status_code == 404
 
 
-async def test_others_sessions_stay(database: Database, alice: Api, bob: Api) -> None:
+async def test_other_users_sessions_stay(database: Database, alice: Api, bob: Api) -> None:
     await store(database, alice, "a:1")
     await store(database, bob, "a:1")
 
@@ -130,7 +130,7 @@ async def test_others_sessions_stay(database: Database, alice: Api, bob: Api) ->
     assert await listed(bob) == ["a:1"]
 
 
-async def test_one_request_deletes_at_most_so_many_and_the_next_one_goes_on(
+async def test_one_request_deletes_a_limited_number_and_the_next_one_continues(
     database: Database, alice: Api
 ) -> None:
     keys = [f"k{number:05}" for number in range(MAX_DELETED_AT_ONCE + 1)]
@@ -144,7 +144,7 @@ async def test_one_request_deletes_at_most_so_many_and_the_next_one_goes_on(
 
 
 @pytest.mark.parametrize("more", [0, 1])
-async def test_a_list_shows_at_most_so_many_keys_and_the_count_of_all(
+async def test_a_list_shows_a_limited_number_of_keys_and_the_total_count(
     database: Database, alice: Api, more: int
 ) -> None:
     keys = [uuid4().hex for _ in range(MAX_LISTED_KEYS + more)]

@@ -1,4 +1,4 @@
-"""Chat by key, with a scripted model on a real port: what is answered, stored and refused."""
+"""Chat by key, with a scripted model on a real port: what is returned, stored and refused."""
 
 import json
 import re
@@ -45,7 +45,7 @@ async def ask(api: Api, **body: Any) -> dict[str, Any]:
     return told
 
 
-async def test_chat_answers_the_reply_what_it_cost_and_the_key(talker: Api, script: Script) -> None:
+async def test_chat_returns_the_reply_its_cost_and_the_key(talker: Api, script: Script) -> None:
     script.steps.append(Step(text="Paris.", usage=(12, 3)))
 
     answer = await talker.ask("POST", CHAT, json={"message": "Capital?", "session_key": "u:1"})
@@ -85,7 +85,7 @@ async def test_the_model_gets_the_stored_conversation_and_the_name_of_the_model(
 
 
 @BOTH
-async def test_without_a_key_each_turn_has_a_new_session(talker: Api, path: str) -> None:
+async def test_without_a_key_each_turn_creates_a_new_session(talker: Api, path: str) -> None:
     for _ in range(2):
         await talker.ask("POST", path, json={"message": "x", "session_key": None})
 
@@ -95,14 +95,14 @@ async def test_without_a_key_each_turn_has_a_new_session(talker: Api, path: str)
 
 
 @pytest.mark.parametrize("key", ["a", "a" * 128, "user:alice@example.com_1-2.3", "id:x", "api:"])
-async def test_any_key_of_the_allowed_characters_makes_a_session(talker: Api, key: str) -> None:
+async def test_any_key_of_allowed_characters_creates_a_session(talker: Api, key: str) -> None:
     told = await ask(talker, message="x", session_key=key)
 
     assert told["session_key"] == key
     assert await listed(talker) == [key]
 
 
-async def test_a_made_session_belongs_to_the_default_agent(talker: Api) -> None:
+async def test_a_created_session_belongs_to_the_default_agent(talker: Api) -> None:
     await ask(talker, message="x", session_key="k")
 
     [session] = (await talker.get(f"/get_all/{talker.user_id}")).json()["data"]
@@ -111,7 +111,7 @@ async def test_a_made_session_belongs_to_the_default_agent(talker: Api) -> None:
     assert session["key"] == "k"
 
 
-async def test_a_session_without_a_key_goes_on_by_its_id(talker: Api, script: Script) -> None:
+async def test_a_session_without_a_key_is_continued_by_its_id(talker: Api, script: Script) -> None:
     session_id = await talker.create()
     script.steps.append(Step(text="Hi."))
 
@@ -140,7 +140,7 @@ async def test_a_message_may_have_1_to_100000_characters(talker: Api, count: int
 
 
 @BOTH
-async def test_a_message_of_too_many_bytes_is_413_and_makes_no_session(
+async def test_a_message_of_too_many_bytes_is_413_and_creates_no_session(
     talker: Api, path: str
 ) -> None:
     body = json.dumps({"message": "你" * 100_000, "session_key": "k"}, ensure_ascii=False)
@@ -154,7 +154,7 @@ async def test_a_message_of_too_many_bytes_is_413_and_makes_no_session(
 
 
 @BOTH
-async def test_a_message_that_cannot_be_stored_is_422_and_makes_no_session(
+async def test_a_message_that_cannot_be_stored_is_422_and_creates_no_session(
     talker: Api, path: str
 ) -> None:
     answer = await talker.ask("POST", path, json={"message": "a\x00b", "session_key": "k"})
@@ -164,7 +164,7 @@ async def test_a_message_that_cannot_be_stored_is_422_and_makes_no_session(
     assert await listed(talker) == []
 
 
-async def test_tool_calls_of_the_model_are_named_and_stored(talker: Api, script: Script) -> None:
+async def test_the_models_tool_calls_are_named_and_stored(talker: Api, script: Script) -> None:
     script.steps.append(Step(tool_calls=[CALL, CALL | {"id": "c2"}]))
 
     told = await ask(talker, message="Find it", session_key="k")
@@ -189,7 +189,7 @@ async def test_a_model_that_fails_is_502_and_nothing_is_stored(
     assert await log_of(talker, "k") == []
 
 
-async def test_a_failed_turn_leaves_no_session_whose_key_nobody_knows(
+async def test_a_failed_turn_leaves_no_session_whose_key_no_one_knows(
     talker: Api, script: Script
 ) -> None:
     script.steps.append(Step(status=500))
@@ -212,7 +212,7 @@ async def test_a_session_the_caller_named_stays_empty_when_its_first_turn_fails(
 
 
 @BOTH
-async def test_without_a_model_chat_is_503_says_what_to_set_and_makes_no_session(
+async def test_without_a_model_chat_is_503_says_what_to_set_and_creates_no_session(
     alice: Api, path: str
 ) -> None:
     answer = await alice.ask("POST", path, json={"message": "x", "session_key": "k"})

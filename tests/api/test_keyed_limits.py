@@ -1,4 +1,4 @@
-"""The keyed dialect's rate limits: so many for an address, then the token, then as many for it."""
+"""The keyed dialect's rate limits: first the address is counted, then the token."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ TOO_MANY = {"detail": "Rate limit exceeded"}
 
 
 class Service:
-    """A service of its own, which need not be open: its health asks no database."""
+    """A separate service, which need not be started: its health check needs no database."""
 
     def __init__(self, **settings: Any) -> None:
         limit = {"requests_per_minute": {"keyed": LIMIT}} | settings
@@ -60,7 +60,7 @@ def new_token() -> str:
     return mint(SECRET, user_id="alice", scopes=(), lifetime_s=86400)
 
 
-async def test_the_limit_is_60_requests_a_minute_unless_told() -> None:
+async def test_the_limit_is_60_requests_a_minute_by_default() -> None:
     service = Service(requests_per_minute={})
 
     statuses = [(await service.ask(user_id=str(n))).status_code for n in range(61)]
@@ -68,7 +68,7 @@ async def test_the_limit_is_60_requests_a_minute_unless_told() -> None:
     assert statuses == [200] * 60 + [429]
 
 
-async def test_one_request_too_many_is_429_and_says_when_to_come_back() -> None:
+async def test_one_request_too_many_is_429_and_says_when_to_try_again() -> None:
     service = Service()
     await service.use_up("192.0.2.1")
 
@@ -111,7 +111,7 @@ async def test_an_address_is_counted_before_the_token_is_looked_at() -> None:
     assert statuses == [401] * LIMIT + [429]
 
 
-async def test_a_token_is_counted_behind_the_address() -> None:
+async def test_a_token_is_counted_after_the_address() -> None:
     service = Service()
     same_token = {"Authorization": f"Bearer {new_token()}"}
     for number in range(LIMIT):
@@ -124,7 +124,7 @@ async def test_a_token_is_counted_behind_the_address() -> None:
     assert answer.json() == TOO_MANY
 
 
-async def test_a_token_written_in_another_way_is_the_same_token() -> None:
+async def test_a_token_in_another_spelling_is_the_same_token() -> None:
     service = Service()
     token = new_token()
     for number, written in enumerate((f"Bearer {token}", f"bearer {token}", f"BEARER   {token} ")):
@@ -216,7 +216,7 @@ async def test_behind_a_trusted_proxy_each_client_has_a_count_of_its_own() -> No
         (None, ["198.51.100.1"], "None"),
     ],
 )
-def test_the_client_is_the_last_hop_that_is_no_trusted_proxy(
+def test_the_client_is_the_last_hop_that_is_not_a_trusted_proxy(
     peer: str | None, forwarded: list[str], expected: str
 ) -> None:
     trusted = Settings(_env_file=None, trusted_proxies="10.0.0.0/8, fd00::/8").trusted_proxies
@@ -229,6 +229,6 @@ def test_the_client_is_the_last_hop_that_is_no_trusted_proxy(
 
 
 @pytest.mark.parametrize("networks", ["10.0.0.1/8", "proxy", "10.0.0.0/33"])
-def test_trusted_proxies_that_are_no_networks_are_refused(networks: str) -> None:
+def test_trusted_proxies_that_are_not_networks_are_refused(networks: str) -> None:
     with pytest.raises(ValueError, match="trusted_proxies"):
         Settings(_env_file=None, trusted_proxies=networks)

@@ -1,4 +1,4 @@
-"""The keyed dialect as its clients meet it: a process of its own, plain HTTP on a real port."""
+"""The keyed dialect as its clients see it: a separate process, plain HTTP on a real port."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from tests.api.asking import SECRET
 from tests.api.keyed_asking import listening
 from tests.running import run_service
 
-# Keys as the documentation shows them, one for each source.
+# Keys as the documentation shows them, one per source.
 DOCUMENTED_KEYS = [
     "api:a3f9c2e8b1d4",
     "user:alice:project-planning",
@@ -106,7 +106,7 @@ async def test_list_all_session_keys(client: httpx2.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("key", DOCUMENTED_KEYS)
-async def test_get_one_session_by_its_key_as_it_is(client: httpx2.AsyncClient, key: str) -> None:
+async def test_get_one_session_by_its_raw_key(client: httpx2.AsyncClient, key: str) -> None:
     await make(client, key)
 
     session = (await client.get(f"/api/v1/sessions/{key}")).json()
@@ -137,7 +137,7 @@ async def test_get_export_and_delete_one_session_by_its_encoded_key(
 
 
 @pytest.mark.parametrize(("key", "written"), TARGETS, ids=repr)
-async def test_a_key_is_reached_by_every_way_to_write_it(
+async def test_a_key_is_reached_in_every_spelling(
     service_url: str, client: httpx2.AsyncClient, token: str, key: str, written: bytes
 ) -> None:
     await make(client, key)
@@ -149,7 +149,7 @@ async def test_a_key_is_reached_by_every_way_to_write_it(
     assert (await client.get("/api/v1/sessions")).json()["sessions"] == []
 
 
-async def test_a_space_that_is_not_encoded_is_no_http_and_reaches_nothing(
+async def test_a_raw_space_is_not_valid_http_and_reaches_nothing(
     service_url: str, client: httpx2.AsyncClient, token: str
 ) -> None:
     await make(client, "a b", "a")
@@ -187,7 +187,7 @@ async def test_delete_multiple_sessions_one_by_one(client: httpx2.AsyncClient) -
     assert (await client.get("/api/v1/sessions")).json() == {"sessions": ["user:alice"], "count": 1}
 
 
-async def test_delete_old_sessions_by_the_age_that_is_shown(client: httpx2.AsyncClient) -> None:
+async def test_delete_old_sessions_by_the_age_shown(client: httpx2.AsyncClient) -> None:
     await make(client, "old")
     await asyncio.sleep(2.2)
     await make(client, "new")
@@ -199,7 +199,7 @@ async def test_delete_old_sessions_by_the_age_that_is_shown(client: httpx2.Async
 
 
 @pytest.mark.parametrize("key", [None, "user:alice:project-planning"])
-async def test_chat_makes_the_session_it_answers_with(
+async def test_chat_creates_the_session_it_names(
     client: httpx2.AsyncClient, key: str | None
 ) -> None:
     body = {"message": "Hello", "session_key": key}
@@ -212,7 +212,7 @@ async def test_chat_makes_the_session_it_answers_with(
     assert session["message_count"] == 2
 
 
-async def test_health_is_open_and_the_detailed_one_wants_a_token(service_url: str) -> None:
+async def test_health_is_open_and_detailed_health_needs_a_token(service_url: str) -> None:
     async with httpx2.AsyncClient(base_url=service_url) as nobody:
         health = await nobody.get("/health")
         detailed = await nobody.get("/api/v1/health")

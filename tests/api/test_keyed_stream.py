@@ -1,4 +1,4 @@
-"""Chat by key, streamed: events as they come, and one that says what went wrong."""
+"""Chat by key, streamed: events as they arrive, and one that says what went wrong."""
 
 import asyncio
 import json
@@ -61,7 +61,7 @@ async def test_a_stream_is_start_then_tokens_then_done(talker: Api, script: Scri
     assert await log_of(talker, "k") == [("user", "Capital?"), ("assistant", "Paris it is.")]
 
 
-async def test_a_stream_must_not_be_cached_or_gathered(talker: Api) -> None:
+async def test_a_stream_must_not_be_cached_or_buffered(talker: Api) -> None:
     answer = await talker.ask("POST", STREAM, json={"message": "x", "session_key": "k"})
 
     assert answer.headers["cache-control"] == "no-store"
@@ -87,7 +87,7 @@ async def test_a_streamed_tool_call_is_named_at_the_end(talker: Api, script: Scr
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-async def test_a_stream_that_fails_at_once_ends_with_an_error(
+async def test_a_stream_that_fails_immediately_ends_with_an_error(
     talker: Api, script: Script, failure: str
 ) -> None:
     script.steps.append(FAILURES[failure])
@@ -111,7 +111,7 @@ async def test_a_stream_cut_off_in_the_middle_ends_with_an_error_and_stores_noth
     assert await log_of(talker, "k") == []
 
 
-async def test_the_first_words_come_before_the_last_ones_are_said(
+async def test_the_first_words_arrive_before_the_last_ones_are_generated(
     talker: Api, script: Script
 ) -> None:
     script.steps.append(Step(text="one two three", delay_s=0.2))
@@ -137,7 +137,7 @@ async def test_when_the_caller_hangs_up_the_model_stops_and_nothing_is_stored(
     with pytest.raises(httpx2.ReadTimeout):
         await talker.ask("POST", path, json={"message": "x", "session_key": "k"}, timeout=0.3)
     async with asyncio.timeout(5):
-        while script.hang_ups == before:  # noqa: ASYNC110  The script rings no bell.
+        while script.hang_ups == before:  # noqa: ASYNC110  The script sets no event.
             await asyncio.sleep(0.01)
 
     assert await log_of(talker, "k") == []

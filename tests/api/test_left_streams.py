@@ -1,4 +1,4 @@
-"""Streams whose reader leaves, and streams that are silent, in every dialect over real sockets."""
+"""Streams whose reader leaves, and silent streams, in every dialect over real sockets."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ each_dialect = pytest.mark.parametrize("dialect", DIALECTS)
 
 @dataclass
 class Asked:
-    """How a dialect is asked for a stream."""
+    """How a stream is requested in a dialect."""
 
     path: str
     body: bytes
@@ -103,7 +103,7 @@ def running(served_service: Running, scripted: ScriptedModel) -> Running:
 async def connection(
     url: str, alice: Api, asked: Asked
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Send the request on a connection of its own, and give both ends of it."""
+    """Send the request on a separate connection, and give its reader and writer."""
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
@@ -151,7 +151,7 @@ Moment = Callable[[Running, asyncio.StreamReader], Awaitable[None]]
     ],
     ids=["before the first piece", "between two pieces"],
 )
-async def test_a_reader_who_leaves_leaves_nothing_behind_and_nothing_in_the_logs(
+async def test_a_reader_who_leaves_causes_no_leaks_and_no_log_lines(
     running: Running,
     caplog: pytest.LogCaptureFixture,
     dialect: str,
@@ -205,7 +205,7 @@ async def test_a_process_whose_readers_leave_at_any_moment_logs_nothing(
 
 
 @each_dialect
-async def test_a_stream_that_is_silent_sends_comments_before_and_between_its_pieces(
+async def test_a_silent_stream_sends_comments_before_and_between_its_pieces(
     running: Running, dialect: str
 ) -> None:
     asked = await running.asked(dialect)
@@ -222,7 +222,7 @@ async def test_a_stream_that_is_silent_sends_comments_before_and_between_its_pie
 
 
 @each_dialect
-async def test_a_parser_passes_over_the_comments(running: Running, dialect: str) -> None:
+async def test_a_parser_skips_the_comments(running: Running, dialect: str) -> None:
     asked = await running.asked(dialect)
     running.script.steps.append(Step(text="Once upon", delay_s=1.5 * SILENCE_S))
 
@@ -237,7 +237,7 @@ async def test_a_parser_passes_over_the_comments(running: Running, dialect: str)
 
 
 @each_dialect
-async def test_what_fails_before_the_first_piece_has_its_status_if_there_was_no_silence(
+async def test_a_failure_before_the_first_piece_has_its_own_status_if_there_was_no_silence(
     running: Running, dialect: str
 ) -> None:
     asked = await running.asked(dialect)
@@ -245,12 +245,12 @@ async def test_what_fails_before_the_first_piece_has_its_status_if_there_was_no_
 
     answer = await running.alice.ask("POST", asked.path, content=asked.body, headers=JSON)
 
-    # A keyed stream begins with the key of its session, before the model is asked.
+    # A keyed stream begins with the key of its session, before the model is called.
     assert answer.status_code == (200 if dialect == "keyed" else 502)
 
 
 @each_dialect
-async def test_what_fails_after_a_silence_is_an_event(running: Running, dialect: str) -> None:
+async def test_a_failure_after_a_silence_is_an_event(running: Running, dialect: str) -> None:
     asked = await running.asked(dialect)
     running.script.steps.append(Step(status=500, delay_s=2 * SILENCE_S))
 
@@ -264,14 +264,14 @@ async def rest_of(chunks: AsyncIterator[bytes]) -> bytes:
     return b"".join([chunk async for chunk in chunks])
 
 
-async def test_an_export_of_a_session_that_is_deleted_meanwhile_is_cut_off_with_one_plain_line(
+async def test_an_export_whose_session_is_deleted_meanwhile_is_cut_off_without_a_traceback(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = f"key-{uuid4().hex}"
     await running.alice.create(key=key)
     caller = Caller(user_id=running.alice.user_id)
     session = await running.app.use_cases.keys.get(caller, key)
-    # More than the sockets between the two keep for a reader who does not read.
+    # More than the sockets on both sides buffer for a reader who does not read.
     said = [NewMessage(role=Role.USER, content="x" * 100_000)] * 100
     for _ in range(2 * EXPORT_PAGE // 100):
         await running.app.use_cases.sessions.append(caller, session.id, said)

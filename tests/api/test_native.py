@@ -10,7 +10,7 @@ from tests.api.asking import Api
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
-async def test_create_answers_the_documented_message_and_the_id(alice: Api) -> None:
+async def test_create_returns_the_documented_message_and_the_id(alice: Api) -> None:
     answer = await alice.ask("POST", "/create?agent_id=agent123&max_context_results=3")
 
     body = answer.json()
@@ -76,7 +76,7 @@ async def test_two_users_may_have_the_same_key(alice: Api, bob: Api) -> None:
     assert first != second
 
 
-async def test_update_answers_the_documented_message_and_nothing_else(alice: Api) -> None:
+async def test_update_returns_the_documented_message_and_nothing_else(alice: Api) -> None:
     session_id = await alice.create()
 
     answer = await alice.update(session_id, {"role": "user", "content": "Hello"})
@@ -102,7 +102,7 @@ async def test_history_shows_exactly_what_was_sent(alice: Api) -> None:
     assert answer.json() == {"message": "Session history retrieved successfully.", "data": sent}
 
 
-async def test_explicit_nulls_and_unknown_fields_are_not_given(alice: Api) -> None:
+async def test_explicit_nulls_and_unknown_fields_are_ignored(alice: Api) -> None:
     session_id = await alice.create()
     body = {"role": "user", "content": "x", "name": None, "tool_calls": None, "surprise": 1}
 
@@ -150,7 +150,7 @@ async def test_history_counts_from_the_beginning_and_recent_from_the_end(alice: 
     assert await contents(f"/history/recent/{session_id}?skip=2147483647") == ""
 
 
-async def test_reads_show_20_messages_unless_told(alice: Api) -> None:
+async def test_reads_show_20_messages_by_default(alice: Api) -> None:
     session_id = await alice.create()
     await alice.say(session_id, *(str(n) for n in range(1, 23)))
 
@@ -177,7 +177,7 @@ async def test_details_follow_the_log(alice: Api) -> None:
     assert data["history"] == [{"role": "user", "content": "first", "seq": 1}]
 
 
-async def test_delete_answers_the_documented_message_and_the_session_is_gone(alice: Api) -> None:
+async def test_delete_returns_the_documented_message_and_the_session_is_gone(alice: Api) -> None:
     session_id = await alice.create()
     await alice.say(session_id, "bye")
 
@@ -230,7 +230,7 @@ async def test_lists_show_heads_as_documented(alice: Api) -> None:
     }
 
 
-async def test_lists_show_20_sessions_unless_told(alice: Api) -> None:
+async def test_lists_show_20_sessions_by_default(alice: Api) -> None:
     for _ in range(21):
         await alice.create()
 
@@ -254,7 +254,7 @@ async def test_get_by_agent_shows_the_callers_sessions_with_that_agent(
 
 
 @pytest.mark.parametrize("name", ["https://issuer.example/u/1", "auth0|5f", "a b", "ü/é", "$where"])
-async def test_user_and_agent_ids_may_hold_any_characters(alice: Api, name: str) -> None:
+async def test_user_and_agent_ids_may_contain_any_characters(alice: Api, name: str) -> None:
     agent_id = f"{name}{alice.user_id}"
     session_id = await alice.create(agent_id)
 

@@ -1,4 +1,4 @@
-"""Who sees what: every row of the native table for owner, stranger, dashboard, admin, nobody."""
+"""Who sees what: every native row for owner, stranger, dashboard, admin, and without a token."""
 
 from uuid import uuid4
 
@@ -55,7 +55,7 @@ async def test_each_caller_may_do_what_the_table_says(
         assert [m["content"] for m in await alice.history(session_id)] == [CANARY]
 
 
-async def test_a_foreign_session_is_403_and_tells_nothing_of_itself(alice: Api, bob: Api) -> None:
+async def test_another_users_session_is_403_and_reveals_nothing(alice: Api, bob: Api) -> None:
     session_id = await alice.create("secret agent", title="secret title")
 
     answer = await bob.get(f"/get/{session_id}")
@@ -88,7 +88,7 @@ async def test_an_admin_creates_sessions_for_any_user(admin: Api, alice: Api) ->
     assert data["user_id"] == alice.user_id
 
 
-async def test_nobody_else_creates_sessions_for_another_user(alice: Api, bob: Api) -> None:
+async def test_no_one_else_creates_sessions_for_another_user(alice: Api, bob: Api) -> None:
     answer = await bob.ask("POST", f"/create?agent_id=a&user_id={alice.user_id}")
 
     assert answer.status_code == 403

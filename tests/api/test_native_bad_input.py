@@ -1,4 +1,4 @@
-"""Bad input gets the flat 400 (404, 413, 415) that says what is wrong and what would be right."""
+"""Bad input gets the flat 400 (404, 413, 415) that says what is wrong and what is valid."""
 
 from typing import Any
 
@@ -171,7 +171,9 @@ async def test_a_bad_message_is_400_says_why_and_stores_nothing(
 
 
 @pytest.mark.parametrize(("body", "problem"), BAD_BODIES, ids=lambda value: str(value)[:40])
-async def test_a_body_that_is_no_json_object_is_400(alice: Api, body: bytes, problem: str) -> None:
+async def test_a_body_that_is_not_a_json_object_is_400(
+    alice: Api, body: bytes, problem: str
+) -> None:
     session_id = await alice.create()
 
     answer = await alice.ask(
@@ -319,7 +321,7 @@ async def test_an_unknown_path_is_404_in_json(alice: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/create"), ("PUT", "/get_all/x")])
-async def test_another_method_is_405_in_json(alice: Api, method: str, path: str) -> None:
+async def test_a_wrong_method_is_405_in_json(alice: Api, method: str, path: str) -> None:
     answer = await alice.ask(method, path)
 
     assert answer.status_code == 405

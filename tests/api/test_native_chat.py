@@ -82,7 +82,7 @@ async def test_a_chat_is_answered_and_stored(user: Api, script: Script) -> None:
     ]
 
 
-async def test_a_streamed_chat_comes_in_events(user: Api, script: Script) -> None:
+async def test_a_streamed_chat_arrives_in_events(user: Api, script: Script) -> None:
     script.steps.append(Step(text="It is Paris"))
     session_id = await user.create()
 
@@ -102,7 +102,9 @@ async def test_a_streamed_chat_comes_in_events(user: Api, script: Script) -> Non
     assert len(await user.history(session_id)) == 2
 
 
-async def test_reasoning_is_shown_apart_from_the_text_and_kept(user: Api, script: Script) -> None:
+async def test_reasoning_is_shown_separately_from_the_text_and_kept(
+    user: Api, script: Script
+) -> None:
     step = Step(text="Paris", reasoning="Let me think")
     script.steps.extend([step, step])
     session_id = await user.create()
@@ -129,7 +131,7 @@ async def test_reasoning_can_be_appended(user: Api) -> None:
     assert await user.history(session_id) == [message]
 
 
-async def test_tool_calls_are_in_the_answer_and_in_the_stream(user: Api, script: Script) -> None:
+async def test_tool_calls_are_in_the_response_and_in_the_stream(user: Api, script: Script) -> None:
     script.steps.extend([Step(tool_calls=[CALL]), Step(tool_calls=[CALL])])
     session_id = await user.create()
 
@@ -141,7 +143,7 @@ async def test_tool_calls_are_in_the_answer_and_in_the_stream(user: Api, script:
     assert events_of(streamed)[-1]["data"]["tool_calls"] == [CALL]
 
 
-async def test_parts_are_content_too_and_null_means_not_given(user: Api, script: Script) -> None:
+async def test_content_may_be_parts_and_null_means_missing(user: Api, script: Script) -> None:
     parts = [{"type": "text", "text": "hi"}]
     session_id = await user.create()
 
@@ -166,7 +168,7 @@ async def test_parts_are_content_too_and_null_means_not_given(user: Api, script:
     ids=["nothing", "null", "empty", "a number", "stream", "NUL", "too large", "a list"],
 )
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-async def test_bad_input_has_the_dialects_shape(
+async def test_errors_for_bad_input_have_the_dialects_shape(
     user: Api, script: Script, body: Any, status: int, *, stream: bool
 ) -> None:
     session_id = await user.create()
@@ -182,7 +184,7 @@ async def test_bad_input_has_the_dialects_shape(
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-async def test_who_may_not_chat_is_told_so(
+async def test_a_caller_who_may_not_chat_is_refused(
     user: Api, chat_client: httpx2.AsyncClient, script: Script, *, stream: bool
 ) -> None:
     session_id = await user.create()
@@ -197,7 +199,7 @@ async def test_who_may_not_chat_is_told_so(
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-async def test_a_model_that_fails_before_it_answers_is_502(
+async def test_a_model_that_fails_before_it_responds_is_502(
     user: Api, script: Script, *, stream: bool
 ) -> None:
     script.steps.append(Step(status=500))
@@ -225,7 +227,7 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_event(user: Api, scri
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-async def test_a_caller_who_hangs_up_ends_the_models_work(
+async def test_the_model_stops_when_the_caller_hangs_up(
     user: Api, script: Script, *, stream: bool
 ) -> None:
     script.steps.append(Step(text="Paris", delay_s=60))
@@ -243,7 +245,7 @@ async def test_a_caller_who_hangs_up_ends_the_models_work(
     assert await user.history(session_id) == []
 
 
-async def test_a_caller_who_hangs_up_in_a_stream_ends_the_models_work(
+async def test_the_model_stops_when_the_caller_hangs_up_during_a_stream(
     user: Api, script: Script
 ) -> None:
     script.steps.append(Step(text="It is " + "very " * 50 + "far", delay_s=0.05))
@@ -262,7 +264,7 @@ async def test_a_caller_who_hangs_up_in_a_stream_ends_the_models_work(
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-async def test_a_repeated_chat_gets_the_same_answer(
+async def test_a_repeated_chat_gets_the_same_response(
     user: Api, script: Script, *, stream: bool
 ) -> None:
     script.steps.append(Step(text="Paris"))
@@ -291,7 +293,7 @@ async def test_without_a_model_chat_is_503_and_says_what_to_set(mongo_url: str) 
             assert "SESSIONS_LLM_BASE_URL" in answer.json()["error"]
 
 
-async def test_a_demo_answers_that_it_is_one(mongo_url: str) -> None:
+async def test_a_demo_says_that_it_is_one(mongo_url: str) -> None:
     app = SessionService(chat_settings(mongo_url), demo=True)
     async with served(app) as url, httpx2.AsyncClient(base_url=url) as client:
         user = Api(client, "alice")

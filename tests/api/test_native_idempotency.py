@@ -1,4 +1,4 @@
-"""The update with an idempotency key: at most once, and a replay answers as the first time."""
+"""Updates with an idempotency key: applied at most once, and a replay gets the first response."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ HELLO = {"role": "user", "content": "hello"}
 @pytest.mark.parametrize(
     ("headers", "extra"), [(KEY, {}), ({}, {"id": "key-1"})], ids=["header", "id in the body"]
 )
-async def test_a_replay_answers_as_the_first_time_and_stores_nothing(
+async def test_a_replay_returns_the_first_response_and_stores_nothing(
     alice: Api, headers: dict[str, str], extra: dict[str, str]
 ) -> None:
     session_id = await alice.create()
@@ -52,7 +52,7 @@ async def test_the_same_key_in_another_session_is_another_key(alice: Api) -> Non
     assert await alice.history(second) == [HELLO]
 
 
-async def test_the_header_goes_before_the_id_in_the_body(alice: Api) -> None:
+async def test_the_header_takes_precedence_over_the_id_in_the_body(alice: Api) -> None:
     session_id = await alice.create()
     await alice.update(session_id, HELLO | {"id": "a"}, KEY)
 

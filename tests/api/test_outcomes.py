@@ -1,4 +1,4 @@
-"""Every 5xx tells programs whether what they asked for may have been done."""
+"""Every 5xx tells programs whether their request may have been applied."""
 
 import pytest
 
@@ -25,11 +25,11 @@ UNCHANGED = [
 
 
 @pytest.mark.parametrize("error", UNCHANGED, ids=lambda error: error.code)
-def test_what_was_surely_not_done_is_unchanged(error: DomainError) -> None:
+def test_the_outcome_is_unchanged_if_surely_nothing_was_done(error: DomainError) -> None:
     assert headers_of(error)["Outcome"] == "unchanged"
 
 
-def test_what_may_have_been_done_is_unknown_and_may_be_tried_again_with_its_key() -> None:
+def test_the_outcome_is_unknown_with_retry_after_if_the_change_may_have_been_applied() -> None:
     headers = headers_of(OutcomeUnknown())
 
     assert headers == {"Outcome": "unknown", "Retry-After": "2"}

@@ -60,7 +60,7 @@ async def test_the_same_external_id_gives_the_same_session(alice: Api, mount: st
     assert texts(second) == ["hello"]
 
 
-async def test_without_an_external_id_each_create_makes_a_session(alice: Api) -> None:
+async def test_without_an_external_id_each_create_makes_a_new_session(alice: Api) -> None:
     first = await make_session(alice)
     second = await make_session(alice, external_id=None)
 
@@ -185,9 +185,7 @@ async def test_get_shows_the_newest_messages_of_a_very_long_session(
 
 
 @each_mount
-async def test_delete_answers_204_with_nothing_and_the_session_is_gone(
-    alice: Api, mount: str
-) -> None:
+async def test_delete_returns_an_empty_204_and_the_session_is_gone(alice: Api, mount: str) -> None:
     session_id = (await make_session(alice))["id"]
 
     answer = await alice.ask("DELETE", f"{mount}/session/{session_id}/")
@@ -218,7 +216,7 @@ async def test_a_list_shows_the_newest_sessions_first_with_their_messages(
     assert answer.json()["total"] == 3
 
 
-async def test_a_list_has_pages_and_the_total_of_all(alice: Api) -> None:
+async def test_a_list_is_paged_and_shows_the_total(alice: Api) -> None:
     for number in range(12):
         await make_session(alice, external_id=str(number))
 
@@ -251,13 +249,13 @@ async def test_a_list_shows_only_the_newest_messages_of_each_session(
     assert [texts(session) for session in sessions] == [newest, newest]
 
 
-async def test_a_list_of_oneself_by_name_is_ones_own_list(alice: Api) -> None:
+async def test_listing_oneself_by_name_gives_ones_own_list(alice: Api) -> None:
     await make_session(alice)
 
     assert await listed(alice, user_id=alice.user_id) == await listed(alice)
 
 
-async def test_a_list_of_an_unknown_user_is_empty(alice: Api, admin: Api) -> None:
+async def test_the_list_of_an_unknown_user_is_empty(alice: Api, admin: Api) -> None:
     await make_session(alice)
 
     assert await listed(alice, user_id=f"nobody-{uuid4()}") == ([], 0)

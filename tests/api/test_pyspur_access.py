@@ -1,4 +1,4 @@
-"""Who sees what in the PySpur dialect: what is somebody else's is not there."""
+"""Who sees what in the PySpur dialect: another user's session is not found."""
 
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,7 @@ CANARY = "canary-9f86d081884c"
 NO_SESSION = {"detail": "Session not found"}
 NO_USER = {"detail": "User not found"}
 
-# method, path, who gets which status; everybody else gets the answer at the end.
+# method, path, who gets which status; every other caller gets the response at the end.
 MATRIX: dict[str, tuple[str, str, dict[str, int], tuple[int, Any]]] = {
     "get session": (
         "GET",
@@ -87,7 +87,7 @@ async def test_each_caller_may_do_what_the_table_says(
         assert kept["user_metadata"] == {"secret": CANARY}
 
 
-async def test_a_session_for_somebody_else_is_403_and_not_made(alice: Api, bob: Api) -> None:
+async def test_a_session_for_another_user_is_403_and_not_created(alice: Api, bob: Api) -> None:
     body = {"user_id": alice.user_id, "workflow_id": "agent"}
 
     answer = await bob.ask("POST", "/session/", json=body)
@@ -100,7 +100,9 @@ async def test_a_session_for_somebody_else_is_403_and_not_made(alice: Api, bob: 
     assert await listed(alice) == ([], 0)
 
 
-async def test_an_external_id_gives_nobody_the_session_of_another(alice: Api, bob: Api) -> None:
+async def test_an_external_id_gives_no_one_the_session_of_another_user(
+    alice: Api, bob: Api
+) -> None:
     await make_session(alice, external_id="thread")
     body = {"user_id": alice.user_id, "workflow_id": "agent", "external_id": "thread"}
 
@@ -110,13 +112,13 @@ async def test_an_external_id_gives_nobody_the_session_of_another(alice: Api, bo
     assert answer.json().keys() == {"detail"}
 
 
-async def test_an_admin_makes_sessions_for_any_user(alice: Api, admin: Api) -> None:
+async def test_an_admin_creates_sessions_for_any_user(alice: Api, admin: Api) -> None:
     session = await make_session(admin, user_id=alice.user_id)
 
     assert (await listed(alice))[0] == [session]
 
 
-async def test_a_profile_of_somebody_else_is_403_and_not_made(alice: Api, bob: Api) -> None:
+async def test_a_profile_of_another_user_is_403_and_not_created(alice: Api, bob: Api) -> None:
     answer = await bob.ask("POST", "/user/", json={"external_id": alice.user_id})
 
     assert answer.status_code == 403
@@ -127,7 +129,7 @@ async def test_a_profile_of_somebody_else_is_403_and_not_made(alice: Api, bob: A
     assert (await alice.get(f"/user/{alice.user_id}/")).status_code == 404
 
 
-async def test_an_admin_makes_profiles_of_any_user(alice: Api, admin: Api) -> None:
+async def test_an_admin_creates_profiles_of_any_user(alice: Api, admin: Api) -> None:
     answer = await admin.ask("POST", "/user/", json={"external_id": alice.user_id})
 
     assert answer.status_code == 200

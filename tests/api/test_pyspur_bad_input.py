@@ -14,7 +14,7 @@ ME = "the caller"
 INTEGER = "must be an integer of at most 18 digits"
 STRING = "Input should be a valid string"
 
-# The body, then the field that is wrong and what is said of it.
+# The body, then the field that is wrong and what the error says about it.
 BAD_SESSIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"workflow_id": "w"}, "user_id", "Field required"),
     ({"user_id": ME}, "workflow_id", "Field required"),
@@ -156,7 +156,7 @@ async def test_a_bad_test_session_is_422_and_says_why(alice: Api, query: str) ->
     assert await listed(alice) == ([], 0)
 
 
-async def test_all_that_is_wrong_is_said_at_once(alice: Api) -> None:
+async def test_all_problems_are_reported_together(alice: Api) -> None:
     answer = await alice.ask("POST", "/session/", json={"workflow_id": 1})
 
     assert answer.json() == {
@@ -192,7 +192,7 @@ async def test_a_long_input_is_shown_in_part(alice: Api) -> None:
     assert answer.json()["detail"][0]["input"] == f'["{"a" * (MAX_INPUT_CHARS - 2)}…'
 
 
-async def test_a_number_beyond_all_bounds_is_shown_as_null(alice: Api) -> None:
+async def test_a_number_out_of_range_is_shown_as_null(alice: Api) -> None:
     answer = await alice.ask(
         "POST",
         "/session/",

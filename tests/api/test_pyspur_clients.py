@@ -42,7 +42,7 @@ async def test_a_slack_bot_of_one_user_needs_no_admin_scope(alice: Api) -> None:
     assert first == again
 
 
-async def test_a_session_made_here_is_there_in_the_native_dialect(alice: Api) -> None:
+async def test_a_session_created_here_exists_in_the_native_dialect(alice: Api) -> None:
     made = await make_session(alice, workflow_id="agent 1", external_id="thread 1")
 
     native = (await alice.get(f"/get/{made['id']}")).json()["data"]
@@ -54,7 +54,7 @@ async def test_a_session_made_here_is_there_in_the_native_dialect(alice: Api) ->
     )
 
 
-async def test_a_session_made_in_the_native_dialect_is_there_here(alice: Api) -> None:
+async def test_a_session_created_in_the_native_dialect_exists_here(alice: Api) -> None:
     session_id = await alice.create("agent 1", key="thread 1")
     await alice.say(session_id, "hello")
 
@@ -65,7 +65,7 @@ async def test_a_session_made_in_the_native_dialect_is_there_here(alice: Api) ->
     assert texts(session) == ["hello"]
 
 
-async def test_what_is_deleted_here_is_gone_in_the_native_dialect(alice: Api) -> None:
+async def test_a_session_deleted_here_is_gone_in_the_native_dialect(alice: Api) -> None:
     session_id = (await make_session(alice))["id"]
 
     await alice.ask("DELETE", f"/session/{session_id}/")

@@ -1,4 +1,4 @@
-"""What the PySpur dialect answers to unreadable bodies, to unknown ids, and without a database."""
+"""Errors of the PySpur dialect: unreadable bodies, unknown ids, no database."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def short(value: object) -> str:
 
 @pytest.mark.parametrize("body", BAD_BODIES, ids=short)
 @pytest.mark.parametrize(("method", "path"), ROUTES_WITH_BODY)
-async def test_a_body_that_is_no_json_object_is_422(
+async def test_a_body_that_is_not_a_json_object_is_422(
     alice: Api, method: str, path: str, body: bytes
 ) -> None:
     headers = {"Content-Type": "application/json"}
@@ -45,7 +45,9 @@ async def test_a_body_that_is_no_json_object_is_422(
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES_WITH_BODY)
-async def test_a_body_that_is_not_called_json_is_415(alice: Api, method: str, path: str) -> None:
+async def test_a_body_that_is_not_declared_as_json_is_415(
+    alice: Api, method: str, path: str
+) -> None:
     answer = await alice.ask(method, path, content=b"{}", headers={"Content-Type": "text/plain"})
 
     assert answer.status_code == 415

@@ -1,11 +1,11 @@
-"""Test sessions of the PySpur dialect: one empty session a workflow, until it is used."""
+"""Test sessions of the PySpur dialect: one empty session per workflow, until it is used."""
 
 from tests.api.asking import Api
 from tests.api.pyspur_asking import each_mount, make_session, make_test_session
 
 
 @each_mount
-async def test_an_empty_test_session_is_used_again(alice: Api, agent_id: str, mount: str) -> None:
+async def test_an_empty_test_session_is_reused(alice: Api, agent_id: str, mount: str) -> None:
     first = await make_test_session(alice, agent_id, mount)
     second = await make_test_session(alice, agent_id, mount)
 
@@ -14,7 +14,7 @@ async def test_an_empty_test_session_is_used_again(alice: Api, agent_id: str, mo
     assert (first["external_id"], first["messages"]) == (None, [])
 
 
-async def test_a_test_session_with_messages_is_not_used_again(alice: Api, agent_id: str) -> None:
+async def test_a_test_session_with_messages_is_not_reused(alice: Api, agent_id: str) -> None:
     first = await make_test_session(alice, agent_id)
     await alice.say(first["id"], "hello")
 
@@ -37,7 +37,9 @@ async def test_each_workflow_and_each_caller_has_its_own_test_session(
     assert len({session["id"] for session in made}) == 3
 
 
-async def test_an_ordinary_session_is_not_taken_for_a_test(alice: Api, agent_id: str) -> None:
+async def test_an_ordinary_session_is_not_taken_for_a_test_session(
+    alice: Api, agent_id: str
+) -> None:
     ordinary = await make_session(alice, workflow_id=agent_id)
 
     test = await make_test_session(alice, agent_id)

@@ -49,14 +49,14 @@ async def test_create_shows_the_new_profile(alice: Api, mount: str) -> None:
     }
 
 
-async def test_create_shows_an_existing_profile_as_it_is(alice: Api) -> None:
+async def test_create_shows_an_existing_profile_unchanged(alice: Api) -> None:
     first = await make_user(alice, user_metadata={"n": 1})
     second = await make_user(alice, user_metadata={"n": 2})
 
     assert first == second
 
 
-async def test_metadata_that_is_null_is_not_given(alice: Api) -> None:
+async def test_null_metadata_is_treated_as_missing(alice: Api) -> None:
     assert (await make_user(alice, user_metadata=None))["user_metadata"] is None
 
 
@@ -77,7 +77,7 @@ async def test_get_shows_the_profile(alice: Api, mount: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["auth0|1", "https://issuer.example/1", "a b", "é", "a%2Fb", "?#"])
-async def test_a_user_id_may_have_any_characters(admin: Api, name: str) -> None:
+async def test_a_user_id_may_contain_any_characters(admin: Api, name: str) -> None:
     user_id = f"{name}-{uuid4().hex}"
     made = await make_user(admin, external_id=user_id)
 
@@ -87,7 +87,7 @@ async def test_a_user_id_may_have_any_characters(admin: Api, name: str) -> None:
 
 
 @each_mount
-async def test_a_user_lists_the_own_profile_only(alice: Api, bob: Api, mount: str) -> None:
+async def test_a_user_lists_only_their_own_profile(alice: Api, bob: Api, mount: str) -> None:
     own = await make_user(alice)
     await make_user(bob)
 
@@ -130,13 +130,13 @@ async def test_new_metadata_replaces_the_old(alice: Api, mount: str) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"user_metadata": None}, {"external_id": None}, {"id": "x"}], ids=str
 )
-async def test_a_change_of_nothing_keeps_the_profile(alice: Api, body: dict[str, Any]) -> None:
+async def test_an_empty_change_keeps_the_profile(alice: Api, body: dict[str, Any]) -> None:
     made = await make_user(alice, user_metadata={"a": 1})
 
     assert await patch(alice, alice.user_id, body) == made
 
 
-async def test_the_external_id_may_be_said_again_in_a_change(alice: Api) -> None:
+async def test_a_change_may_repeat_the_external_id(alice: Api) -> None:
     made = await make_user(alice)
 
     assert await patch(alice, alice.user_id, {"external_id": alice.user_id}) == made
@@ -153,7 +153,7 @@ async def test_the_external_id_cannot_be_changed(alice: Api) -> None:
 
 
 @each_mount
-async def test_delete_answers_204_and_takes_the_sessions_along(
+async def test_delete_returns_204_and_deletes_the_sessions_too(
     alice: Api, bob: Api, mount: str
 ) -> None:
     await make_user(alice)

@@ -27,7 +27,7 @@ AWAY = "mongodb://127.0.0.1:9/"
 
 
 class Ask(NamedTuple):
-    """A request that is refused before it would need a database, and how 429 says why."""
+    """A request that is refused before it needs a database, and the field of 429 that says why."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ each_dialect = pytest.mark.parametrize("dialect", ASKED)
 
 @asynccontextmanager
 async def service(**settings: Any) -> AsyncIterator[Api]:
-    """Give a user of a service of its own, which need not be open."""
+    """Give a user of a separate service, which need not be started."""
     app = SessionService(Settings(_env_file=None, jwt_secret=SECRET, **settings))
     transport = httpx2.ASGITransport(app, client=(ADDRESS, 4711), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
@@ -115,7 +115,7 @@ async def test_an_address_is_counted_before_the_token_is_looked_at(dialect: str)
 
 
 @each_dialect
-async def test_a_token_is_counted_behind_the_address(dialect: str) -> None:
+async def test_a_token_is_counted_after_the_address(dialect: str) -> None:
     async with service(**setting(dialect), trusted_proxies=f"{ADDRESS}/32") as alice:
         statuses = [
             (await ask(alice, dialect, headers={"X-Forwarded-For": f"198.51.100.{n}"})).status_code
@@ -146,7 +146,7 @@ async def test_each_dialect_has_counts_of_its_own() -> None:
     assert (native.status_code, pyspur.status_code) == (429, ASKED["pyspur"].refused)
 
 
-async def test_every_row_that_needs_a_token_is_limited_and_no_other() -> None:
+async def test_exactly_the_rows_that_need_a_token_are_limited() -> None:
     limits = dict.fromkeys((*ASKED, "keyed"), 1)
 
     async with service(requests_per_minute=limits) as alice:
@@ -160,13 +160,13 @@ async def test_every_row_that_needs_a_token_is_limited_and_no_other() -> None:
 
 
 def filled(row: str) -> tuple[str, str]:
-    """Return the method and a path that reaches the row."""
+    """Return the method, and a path that matches the row."""
     method, _, template = row.partition(" ")
     with_ids = template.replace("{session_id:uuid}", str(uuid4()))
     return method, re.sub(r"{.*?}", "a", with_ids)
 
 
-async def test_what_one_process_finds_too_much_does_not_get_to_the_shared_store(
+async def test_a_request_over_the_limit_of_its_process_does_not_reach_the_shared_store(
     mongo_url: str,
 ) -> None:
     async with connected("pymongo", mongo_url) as client, fresh_database(client) as database:
@@ -180,7 +180,7 @@ async def test_what_one_process_finds_too_much_does_not_get_to_the_shared_store(
     assert counted["count"] == LIMIT
 
 
-async def test_shared_counts_are_in_the_database_of_the_path_with_its_sessions(
+async def test_shared_counts_are_in_the_database_in_the_path_with_the_sessions(
     mongo_url: str,
 ) -> None:
     async with connected("pymongo", mongo_url) as client, fresh_database(client) as database:
@@ -204,7 +204,7 @@ async def test_shared_counts_are_in_the_database_of_the_path_with_its_sessions(
         assert await database["sessions"].count_documents({}) == 1
 
 
-async def test_shared_counts_that_cannot_be_reached_are_503_and_say_when_to_try_again() -> None:
+async def test_unreachable_shared_counts_are_503_and_say_when_to_try_again() -> None:
     counts = RateCounts()
 
     async with counts.shared(AWAY, "nowhere", timeout_s=0.1):

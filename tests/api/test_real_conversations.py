@@ -1,4 +1,4 @@
-"""Real conversations go in over HTTP and come back equal, in order, and nothing more."""
+"""Real conversations go in over HTTP and come back equal, in order, with nothing added."""
 
 import asyncio
 import os
@@ -9,13 +9,13 @@ import httpx2
 from tests.api.asking import Api
 from tests.dialogues import Dialogue, dialogues
 
-# 600 dialogues take a minute; REAL_DIALOGUES=600 asks for them all.
+# 600 dialogues take a minute; REAL_DIALOGUES=600 selects them all.
 SAMPLE_SIZE = int(os.environ.get("REAL_DIALOGUES", "60"))
 DIALOGUES_PER_USER = 10
 AT_ONCE = 16
 
 
-async def test_conversations_come_back_equal_in_order_and_nothing_more(
+async def test_conversations_come_back_equal_in_order_and_with_nothing_added(
     client: httpx2.AsyncClient,
 ) -> None:
     sample = dialogues(SAMPLE_SIZE)

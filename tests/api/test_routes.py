@@ -36,7 +36,7 @@ def filled(path: str) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_every_path_reaches_its_own_endpoint_whatever_its_texts_look_like(row: Row) -> None:
+def test_every_path_reaches_its_own_endpoint_whatever_its_parameters_look_like(row: Row) -> None:
     path, parameters = filled(row.path)
 
     found = ROUTER.find(path)
@@ -48,14 +48,14 @@ def test_every_path_reaches_its_own_endpoint_whatever_its_texts_look_like(row: R
 
 
 @pytest.mark.parametrize("path", ["/get_by_agent/chat", "/get_all/chat", "/get_by_agent/export"])
-def test_a_text_that_a_user_chooses_makes_no_request_a_long_one(path: str) -> None:
+def test_no_text_chosen_by_a_user_makes_a_request_a_long_one(path: str) -> None:
     found = ROUTER.find(path)
 
     assert found is not None
     assert not found[0].endpoints["GET"].takes_long
 
 
-def test_what_waits_for_a_model_sends_a_session_or_deletes_many_takes_long() -> None:
+def test_chats_suggestions_exports_and_bulk_deletes_take_long() -> None:
     long = {f"{row.method} {row.path}" for row in ROWS if row.endpoint.takes_long}
 
     assert long == {
@@ -80,7 +80,7 @@ def test_what_waits_for_a_model_sends_a_session_or_deletes_many_takes_long() -> 
         ("PUT", "/api/v1/sessions/a/export", "DELETE, GET, HEAD"),
     ],
 )
-async def test_a_path_of_the_table_is_not_taken_for_the_id_of_another(
+async def test_a_fixed_path_is_not_taken_for_one_with_an_id(
     alice: Api, method: str, path: str, allowed: str
 ) -> None:
     answer = await alice.ask(method, path)
@@ -89,7 +89,7 @@ async def test_a_path_of_the_table_is_not_taken_for_the_id_of_another(
 
 
 @pytest.mark.parametrize("user_id", ["two\nlines", "last\n"])
-async def test_an_id_may_have_newlines_and_keeps_them(admin: Api, user_id: str) -> None:
+async def test_an_id_may_contain_newlines_and_keeps_them(admin: Api, user_id: str) -> None:
     await admin.ask("POST", "/user/", json={"external_id": user_id})
 
     found = await admin.get(f"/user/{quote(user_id)}/")
@@ -129,7 +129,7 @@ def test_the_pyspur_routes_are_these_at_the_root_and_under_api() -> None:
     assert table("pyspur") == mounted
 
 
-def test_the_julep_routes_are_these_beside_the_native_ones() -> None:
+def test_the_julep_routes_are_these_alongside_the_native_ones() -> None:
     session = "/sessions/{session_id:uuid}"
     expected = {
         ("POST", "/sessions"),

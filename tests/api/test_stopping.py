@@ -1,4 +1,4 @@
-"""A process that is told to stop answers what it has begun, and is gone within its time."""
+"""A process that is told to stop completes the requests it has begun, and ends in time."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ DRAIN_S, SHUTDOWN_S = 1, 3
 
 @pytest.fixture
 async def model_url() -> AsyncIterator[str]:
-    """Give a model that begins an answer and takes its time for the rest."""
+    """Give a model that begins a response and takes its time for the rest."""
     async with scripted_server() as model:
         model.script.steps.append(Step(text="Once upon a time there was", delay_s=2))
         yield model.url
@@ -47,7 +47,7 @@ def stoppable(mongo_url: str, **settings: str) -> Iterator[RunningService]:
 
 
 async def ended(service: RunningService) -> float:
-    """Return how long it takes until the process has ended."""
+    """Wait until the process has ended; return how long that takes."""
     begun_s = time.monotonic()
     await asyncio.to_thread(service.process.wait, STOP_TIMEOUT_S)
     return time.monotonic() - begun_s
@@ -57,7 +57,7 @@ def stop(service: RunningService) -> None:
     service.process.send_signal(signal.SIGTERM)
 
 
-async def test_a_draining_process_takes_requests_and_closes_their_connections(
+async def test_a_draining_process_accepts_requests_and_closes_their_connections(
     mongo_url: str,
 ) -> None:
     with stoppable(mongo_url) as service:
@@ -74,7 +74,7 @@ async def test_a_draining_process_takes_requests_and_closes_their_connections(
     assert ready.json() == {"status": "not ready", "failed": ["draining"]}
 
 
-async def test_a_client_that_stalls_in_a_body_does_not_delay_the_end(mongo_url: str) -> None:
+async def test_a_client_that_stalls_mid_body_does_not_delay_the_shutdown(mongo_url: str) -> None:
     with stoppable(mongo_url, SESSIONS_SHUTDOWN_TIMEOUT_S="20") as service:
         host, port = service.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -89,7 +89,7 @@ async def test_a_client_that_stalls_in_a_body_does_not_delay_the_end(mongo_url: 
     assert took_s < 10
 
 
-async def test_a_stream_that_cannot_end_in_time_gets_a_last_event_that_says_how_to_go_on(
+async def test_a_stream_that_cannot_end_in_time_gets_a_last_event_that_says_how_to_continue(
     mongo_url: str, model_url: str
 ) -> None:
     model = {"SESSIONS_LLM_BASE_URL": model_url, "SESSIONS_LLM_MODEL": "scripted"}

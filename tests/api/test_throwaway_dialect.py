@@ -1,4 +1,4 @@
-"""A dialect is one value: with two endpoints and no other line, it has all that dialects have."""
+"""A dialect is one value: two endpoints, and no other line, give it all that dialects have."""
 
 from collections.abc import AsyncIterator
 from typing import Any

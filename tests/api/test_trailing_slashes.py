@@ -1,4 +1,4 @@
-"""A slash at the end of a path makes no difference, and nobody is sent anywhere else for it."""
+"""A slash at the end of a path makes no difference, and no client is redirected because of it."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ async def test_two_slashes_are_another_path(alice: Api, path: str) -> None:
         ("GET", "/sessions/get_all/{}/", "ends in a slash"),
     ],
 )
-async def test_a_user_id_that_is_refused_for_its_slash_is_named(
+async def test_a_user_id_refused_for_its_slash_is_named(
     alice: Api, method: str, path: str, problem: str
 ) -> None:
     answer = await alice.ask(method, path.format(alice.user_id))
@@ -82,7 +82,7 @@ async def test_a_user_id_that_is_refused_for_its_slash_is_named(
     assert problem in answer.json()["error"]
 
 
-async def test_a_key_that_is_not_found_for_its_slash_is_named(alice: Api) -> None:
+async def test_a_key_not_found_because_of_its_slash_is_named(alice: Api) -> None:
     await alice.create(key="mine")
 
     for method in ("GET", "DELETE"):
@@ -106,5 +106,5 @@ async def test_a_key_that_ends_in_export_and_a_slash_is_that_key(alice: Api) -> 
     assert (await alice.get("/api/v1/sessions")).json()["sessions"] == ["a", "a/export"]
 
 
-def test_every_row_of_this_test_is_one_of_the_table() -> None:
+def test_every_row_of_this_test_is_in_the_route_table() -> None:
     assert len(OTHERS) + len(TEXT_LAST) + 1 == len(BY_NAME)

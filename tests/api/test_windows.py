@@ -1,4 +1,4 @@
-"""Encoded windows: shown again only while they are right, and only so many of them."""
+"""Encoded windows: shown again only while they are current, and within a bound."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +28,7 @@ LONG_S = 60.0
 
 
 class Replica:
-    """A process of the service: its own client and store, and the windows it keeps."""
+    """A process of the service: its own client, store and kept windows."""
 
     def __init__(self, store: MongoSessionStore) -> None:
         self.store = store
@@ -67,7 +67,7 @@ def texts_of(messages: list[Message]) -> bytes:
 
 @pytest.fixture
 async def replicas(mongo_url: str) -> AsyncIterator[tuple[Replica, Replica]]:
-    """Give two processes on one database, which share nothing else."""
+    """Give two processes that share one database and nothing else."""
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(connected("pymongo", mongo_url))
         second = await stack.enter_async_context(connected("motor", mongo_url))
@@ -118,7 +118,7 @@ CHANGES["clear and as many new messages"] = (clear_and_fill, "xyz", "xyz")
 
 
 @pytest.mark.parametrize(("change", "newest", "oldest"), CHANGES.values(), ids=CHANGES)
-async def test_no_window_is_shown_any_more_after_another_process_changed_its_session(
+async def test_no_window_is_shown_after_another_process_changes_its_session(
     here: Replica, there: Replica, change: Change, newest: str, oldest: str
 ) -> None:
     session_id = await here.open("abc")
@@ -132,7 +132,7 @@ async def test_no_window_is_shown_any_more_after_another_process_changed_its_ses
         assert oldest == await replica.shown(session_id, OLDEST)
 
 
-async def test_no_window_is_shown_after_another_process_deleted_its_session(
+async def test_no_window_is_shown_after_another_process_deletes_its_session(
     here: Replica, there: Replica
 ) -> None:
     session_id = await here.open("abc")
@@ -144,7 +144,7 @@ async def test_no_window_is_shown_after_another_process_deleted_its_session(
         await here.shown(session_id)
 
 
-async def test_windows_of_two_processes_show_all_that_either_acknowledged_before(
+async def test_windows_of_two_processes_show_everything_either_has_acknowledged(
     here: Replica, there: Replica
 ) -> None:
     session_id = await here.open()
@@ -178,7 +178,7 @@ async def test_a_window_is_read_and_encoded_once_while_nothing_changes(here: Rep
     assert (here.windows.misses, here.windows.hits) == (1, 2)
 
 
-async def test_each_kind_of_encoding_is_kept_for_itself(here: Replica) -> None:
+async def test_each_kind_of_encoding_is_kept_separately(here: Replica) -> None:
     session_id = await here.open("abc")
 
     async def counted() -> bytes:
@@ -204,7 +204,7 @@ async def test_a_kept_window_is_shown_only_to_those_who_may_read_it(here: Replic
     assert here.windows.hits == 1
 
 
-async def test_windows_never_take_more_than_their_bytes_and_the_least_recent_go_first(
+async def test_windows_never_exceed_their_bytes_and_the_least_recent_go_first(
     here: Replica,
 ) -> None:
     ids = [await here.open("abc") for _ in range(6)]
@@ -233,7 +233,7 @@ async def test_a_window_that_grows_replaces_itself_and_its_bytes(here: Replica) 
 
 
 @pytest.mark.parametrize("max_bytes", [0, ENTRY_OVERHEAD_BYTES])
-async def test_windows_without_room_for_one_keep_none_and_show_what_is_right(
+async def test_without_room_for_a_window_none_is_kept_and_the_right_one_is_shown(
     here: Replica, max_bytes: int
 ) -> None:
     session_id = await here.open("abc")

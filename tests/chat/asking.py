@@ -1,4 +1,4 @@
-"""What the chat tests say, and what they look at."""
+"""What the chat tests say, and what they inspect."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -48,5 +48,5 @@ def said(messages: Sequence[NewMessage]) -> list[tuple[str, Any]]:
 
 
 def asked(script: Script, call: int = -1) -> list[tuple[str, Any]]:
-    """Return the prompt of a call of the model: roles and contents."""
+    """Return the prompt of a call to the model: roles and contents."""
     return [(m["role"], m["content"]) for m in script.requests[call]["messages"]]

@@ -70,7 +70,7 @@ async def searching_chat(
 
 @pytest.fixture
 def alice() -> Caller:
-    """Return a caller nobody else is: each test has its own."""
+    """Return a caller no other test has."""
     return Caller(user_id=f"alice-{uuid4().hex}")
 
 

@@ -1,4 +1,4 @@
-"""A turn of a chat: what the model is asked, what is stored, and when."""
+"""A turn of a chat: what the model is sent, what is stored, and when."""
 
 import pytest
 
@@ -24,7 +24,7 @@ from tests.chat.conftest import NewSessions
 TOOLS = [{"type": "function", "function": {"name": "find", "parameters": {}}}]
 
 
-async def test_the_inputs_and_the_answer_are_stored_in_this_order(
+async def test_the_inputs_and_the_completion_are_stored_in_this_order(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.append(Step(text="Paris"))
@@ -42,7 +42,7 @@ async def test_the_inputs_and_the_answer_are_stored_in_this_order(
     assert [message.created_at for message in log] == sorted(m.created_at for m in log)
 
 
-async def test_the_model_is_asked_situation_window_and_request_in_this_order(
+async def test_the_model_is_sent_situation_window_and_request_in_this_order(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     session = await new_session(situation="You are kind.")
@@ -59,7 +59,7 @@ async def test_the_model_is_asked_situation_window_and_request_in_this_order(
     ]
 
 
-async def test_a_situation_is_a_template_only_where_the_session_says_so(
+async def test_a_situation_is_a_template_only_if_the_session_says_so(
     chat: Chat, script: Script, alice: Caller, new_session: NewSessions
 ) -> None:
     settings = {
@@ -99,7 +99,7 @@ async def test_without_recall_the_stored_window_is_left_out(
     assert asked(script) == [("system", "Be kind."), ("user", "now")]
 
 
-async def test_what_shall_not_be_remembered_is_not_stored(
+async def test_a_turn_that_should_not_be_remembered_is_not_stored(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.append(Step(text="Paris"))
@@ -111,7 +111,7 @@ async def test_what_shall_not_be_remembered_is_not_stored(
     assert await log_of(sessions, alice, session.id) == []
 
 
-async def test_a_stream_gives_pieces_and_then_the_stored_answer(
+async def test_a_stream_gives_pieces_and_then_the_stored_completion(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.append(Step(text="It is Paris"))
@@ -143,7 +143,7 @@ async def test_tool_calls_are_passed_through_and_stored_as_tool_calls(
     assert [role for role, _ in asked(script)] == ["user", "assistant", "tool"]
 
 
-async def test_a_call_nobody_answered_is_not_shown_to_the_model(
+async def test_a_tool_call_without_a_result_is_not_shown_to_the_model(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     session = await new_session()
@@ -154,7 +154,7 @@ async def test_a_call_nobody_answered_is_not_shown_to_the_model(
     assert asked(script) == [("user", "find x"), ("user", "never mind")]
 
 
-async def test_the_sessions_tools_are_given_unless_the_request_has_its_own(
+async def test_the_sessions_tools_are_sent_unless_the_request_has_its_own(
     chat: Chat, script: Script, alice: Caller, new_session: NewSessions
 ) -> None:
     session = await new_session(tools=TOOLS)
@@ -166,7 +166,7 @@ async def test_the_sessions_tools_are_given_unless_the_request_has_its_own(
     assert "tools" not in script.requests[1]
 
 
-async def test_what_the_answer_has_cost_is_stored_beside_it(
+async def test_the_cost_of_a_completion_is_stored_with_it(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.extend([Step(text="a", usage=(12, 3)), Step(text="b", usage=None)])
@@ -191,7 +191,7 @@ async def test_what_the_answer_has_cost_is_stored_beside_it(
     ],
     ids=["none", "too many", "empty", "NUL", "a user's tool call", "too large"],
 )
-async def test_bad_messages_are_refused_before_the_model_is_asked(
+async def test_bad_messages_are_refused_before_the_model_is_called(
     chat: Chat,
     script: Script,
     alice: Caller,
@@ -207,7 +207,7 @@ async def test_bad_messages_are_refused_before_the_model_is_asked(
     assert not script.requests
 
 
-async def test_only_who_may_change_a_session_can_chat_in_it(
+async def test_only_callers_who_may_change_a_session_can_chat_in_it(
     chat: Chat, script: Script, alice: Caller, new_session: NewSessions
 ) -> None:
     session = await new_session()

@@ -1,4 +1,4 @@
-"""Chats that come to nothing: nothing is stored, and the model's work is ended."""
+"""Chats that fail: nothing is stored, and the model stops."""
 
 import asyncio
 from contextlib import aclosing
@@ -50,7 +50,7 @@ async def test_nothing_is_stored_of_a_stream_that_breaks_off(
     assert await log_of(sessions, alice, session.id) == []
 
 
-async def test_a_caller_who_hangs_up_ends_the_models_work_and_stores_nothing(
+async def test_the_model_stops_and_nothing_is_stored_when_the_caller_hangs_up(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.append(Step(text="Paris", delay_s=60))
@@ -64,7 +64,7 @@ async def test_a_caller_who_hangs_up_ends_the_models_work_and_stores_nothing(
     assert await log_of(sessions, alice, session.id) == []
 
 
-async def test_a_closed_stream_ends_the_models_work_and_stores_nothing(
+async def test_the_model_stops_and_nothing_is_stored_when_the_stream_is_closed(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.append(Step(text="It is Paris", delay_s=0.05))
@@ -77,10 +77,10 @@ async def test_a_closed_stream_ends_the_models_work_and_stores_nothing(
     assert await log_of(sessions, alice, session.id) == []
 
 
-async def test_a_turn_that_is_being_stored_is_stored_whole_whoever_hangs_up(
+async def test_a_turn_being_stored_is_stored_whole_even_if_the_caller_hangs_up(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
-    """Hang up at many moments around the end: there is the whole turn, or nothing of it."""
+    """Hang up at many moments around the end: the whole turn is stored, or nothing of it."""
     for pause_ms in range(0, 40, 2):
         script.steps.append(Step(text="Paris"))
         session = await new_session()

@@ -26,13 +26,13 @@ ROOMS = st.integers(-50, 400)
 
 
 def places_of(kept: Sequence[NewMessage], messages: Sequence[NewMessage]) -> list[int]:
-    """Return where in the conversation the very same objects stand."""
+    """Return the positions in the conversation of exactly these objects."""
     places = {id(message): i for i, message in enumerate(messages)}
     return [places[id(message)] for message in kept]
 
 
 def pairs_in(messages: Sequence[NewMessage]) -> list[tuple[int, int]]:
-    """Return (call, result) for each result that answers a call: the newest with its id."""
+    """Return (call, result) for each result of a call: the newest call with its id."""
     return [
         (call, i)
         for i, message in enumerate(messages)
@@ -52,7 +52,7 @@ def _newest_call(before: Sequence[NewMessage], call_id: str | None) -> int | Non
 
 
 def needed(stored: Sequence[NewMessage], request: Sequence[NewMessage]) -> set[int]:
-    """Return what has to stay: system messages, and calls the request has results of."""
+    """Return what has to stay: system messages, and calls whose results are in the request."""
     pairs = pairs_in([*stored, *request])
     calls = {call for call, result in pairs if result >= len(stored)}
     partners = {result for call, result in pairs if call in calls and result < len(stored)}
@@ -61,7 +61,7 @@ def needed(stored: Sequence[NewMessage], request: Sequence[NewMessage]) -> set[i
 
 
 @given(CONVERSATIONS, REQUESTS, ROOMS)
-def test_a_window_is_never_over_its_room_unless_by_what_has_to_stay(
+def test_a_window_exceeds_its_room_only_for_messages_that_have_to_stay(
     stored: list[NewMessage], request: list[NewMessage], room: int
 ) -> None:
     kept = newest_that_fit(stored, request, room)
@@ -80,7 +80,7 @@ def test_a_window_keeps_every_system_message_and_its_order(
 
 
 @given(CONVERSATIONS, REQUESTS, ROOMS)
-def test_a_window_never_parts_a_tool_call_from_its_results(
+def test_a_window_never_separates_a_tool_call_from_its_results(
     stored: list[NewMessage], request: list[NewMessage], room: int
 ) -> None:
     kept = set(places_of(newest_that_fit(stored, request, room), stored))
@@ -101,10 +101,10 @@ def test_a_window_is_the_newest_that_fits(
     fixed = needed(stored, request)
     left_out = [i for i in range(len(stored)) if i not in kept]
     if left_out:
-        # All that is kept beside what has to stay is newer than all that is left out …
+        # Everything kept in addition to what has to stay is newer than everything left out …
         newest = left_out[-1]
         assert all(i > newest for i in kept - fixed)
-        # … and the next piece, a message with what may not be parted from it, is too much.
+        # … and the next piece, a message with its inseparable messages, is too much.
         piece = _piece_ending_at(newest, stored) - fixed
         assert tokens_of_all(stored[i] for i in kept | piece) > room
 
@@ -119,14 +119,16 @@ def _piece_ending_at(last: int, stored: Sequence[NewMessage]) -> set[int]:
 
 
 @given(CONVERSATIONS)
-def test_what_fits_is_all_there(stored: list[NewMessage]) -> None:
+def test_a_conversation_that_fits_is_kept_whole(stored: list[NewMessage]) -> None:
     room = tokens_of_all(stored)
 
     assert newest_that_fit(stored, [user("x")], room) == stored
 
 
 @given(CONVERSATIONS, REQUESTS)
-def test_no_half_of_a_pair_is_shown(stored: list[NewMessage], request: list[NewMessage]) -> None:
+def test_a_tool_call_or_result_without_its_counterpart_is_hidden(
+    stored: list[NewMessage], request: list[NewMessage]
+) -> None:
     shown = answered(stored, request)
 
     together = [*shown, *request]
@@ -140,7 +142,9 @@ def test_no_half_of_a_pair_is_shown(stored: list[NewMessage], request: list[NewM
 
 
 @given(CONVERSATIONS)
-def test_what_is_no_half_of_a_pair_is_shown(stored: list[NewMessage]) -> None:
+def test_messages_that_are_neither_calls_nor_results_are_always_shown(
+    stored: list[NewMessage],
+) -> None:
     shown = answered(stored, [])
 
     plain = [m for m in stored if m.role is not Role.TOOL and not m.tool_calls]
@@ -154,7 +158,7 @@ def test_a_result_in_the_request_answers_a_stored_call() -> None:
     assert answered(stored, [user("never mind")]) == stored[:1]
 
 
-def test_a_call_goes_with_its_result_when_the_result_alone_would_fit() -> None:
+def test_a_call_is_dropped_with_its_result_even_if_the_result_alone_would_fit() -> None:
     stored = [assistant("x" * 400, tool_calls=[CALL]), result("found"), user("thanks")]
 
     kept = newest_that_fit(stored, [user("more")], tokens_of_all(stored[1:]))
@@ -162,7 +166,7 @@ def test_a_call_goes_with_its_result_when_the_result_alone_would_fit() -> None:
     assert kept == stored[2:]
 
 
-def test_what_stands_within_a_pair_that_has_to_stay_is_left_out_by_itself() -> None:
+def test_a_message_within_a_pair_that_has_to_stay_is_left_out_by_itself() -> None:
     other = {**CALL, "id": "another"}
     call, late = assistant(None, tool_calls=[CALL]), result("found")
     stored = [call, user("x" * 400), assistant("y", tool_calls=[other]), late]
@@ -174,7 +178,7 @@ def test_what_stands_within_a_pair_that_has_to_stay_is_left_out_by_itself() -> N
 
 
 @given(REQUESTS, st.integers(20, 200))
-def test_a_request_that_is_cut_keeps_its_last_message_and_is_as_small_as_it_can_be(
+def test_a_cut_request_keeps_its_last_message_and_is_as_small_as_possible(
     request: list[NewMessage], room: int
 ) -> None:
     cut = cut_to_fit(request, room)

@@ -31,7 +31,7 @@ def numbers_asked(script: Script) -> list[int]:
 
 
 @pytest.mark.parametrize("overflow", [None, TRUNCATE])
-async def test_the_window_is_the_newest_that_fits_beside_situation_and_request(
+async def test_the_window_is_the_newest_that_fits_alongside_situation_and_request(
     chat: Chat,
     script: Script,
     sessions: Sessions,
@@ -62,7 +62,7 @@ async def test_without_a_budget_the_whole_window_is_sent(
     assert len(asked(script)) == 31
 
 
-async def test_tools_take_their_part_of_the_budget(
+async def test_tools_take_their_share_of_the_budget(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     tools = [{"type": "function", "function": {"name": "find", "description": "x " * 100}}]
@@ -76,7 +76,7 @@ async def test_tools_take_their_part_of_the_budget(
     assert len(asked(script, 1)) < len(asked(script, 0)) - 3
 
 
-async def test_what_may_not_be_cut_is_refused_with_both_numbers(
+async def test_a_request_that_may_not_be_cut_is_refused_with_both_numbers(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     session = await new_session(token_budget=50)
@@ -130,7 +130,7 @@ async def test_a_call_stays_when_the_request_has_its_result(
     assert [role for role, _ in asked(script)] == ["assistant", "tool"]
 
 
-async def test_adaptive_lets_a_summary_stand_in_for_older_messages(
+async def test_adaptive_replaces_older_messages_with_a_summary(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.extend([Step(text="They counted."), Step(text="Yes.")])
@@ -149,7 +149,7 @@ async def test_adaptive_lets_a_summary_stand_in_for_older_messages(
     ]
 
 
-async def test_a_summary_is_made_from_the_older_messages_and_the_one_before_it(
+async def test_a_summary_is_made_from_the_older_messages_and_the_previous_summary(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     session = await new_session(token_budget=150, context_overflow=ADAPTIVE)
@@ -203,7 +203,7 @@ async def test_without_room_for_a_summary_adaptive_cuts_as_truncate_does(
     assert tokens_asked(script) <= 30
 
 
-async def test_what_is_older_than_a_call_that_has_to_stay_is_not_there_to_be_summarised(
+async def test_messages_are_not_summarised_when_an_older_call_has_to_stay(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     session = await new_session(token_budget=200, context_overflow=ADAPTIVE)
@@ -235,7 +235,7 @@ async def test_a_summary_that_fails_fails_the_chat(
     assert len(await log_of(sessions, alice, session.id)) == 30
 
 
-async def test_a_summary_is_not_kept_when_nothing_shall_be_remembered(
+async def test_a_summary_is_not_kept_when_nothing_should_be_remembered(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.extend([Step(text="They counted."), Step(text="Yes.")])
@@ -265,7 +265,7 @@ async def test_a_summary_of_messages_cleared_meanwhile_is_not_kept(
     assert (await sessions.get(alice, session.id)).summary is None
 
 
-async def test_a_summary_is_cut_where_it_takes_more_than_its_share(
+async def test_a_summary_is_cut_if_it_takes_more_than_its_share(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.extend([Step(text="word " * 400 + "end"), Step(text="Yes.")])

@@ -25,7 +25,7 @@ def events(*deltas: dict[str, Any], last: dict[str, Any] = STOP) -> bytes:
 
 
 def halves(data: bytes) -> bytes:
-    """Return the events with `<1>` and `<2>` as the halves of a character, in JSON's way."""
+    """Return the events with `<1>` and `<2>` as the escaped halves of a character."""
     return data.replace(b"<1>", b"\\ud83d").replace(b"<2>", b"\\ude00")
 
 
@@ -55,7 +55,7 @@ async def streamed(
     ],
     ids=["two chunks", "other text", "the end", "second alone", "between"],
 )
-async def test_halves_of_a_character_in_two_chunks_are_one(
+async def test_halves_of_a_character_in_two_chunks_are_joined(
     chat: Chat,
     script: Script,
     sessions: Sessions,
@@ -77,7 +77,7 @@ async def test_halves_of_a_character_in_two_chunks_are_one(
     assert (await log_of(sessions, alice, session.id))[-1].content == text
 
 
-async def test_halves_in_a_whole_response_and_in_arguments_are_one_too(
+async def test_lone_halves_in_a_whole_response_and_in_arguments_are_replaced(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     function = {"name": "find", "arguments": '{"q": "<1>"'}
@@ -97,10 +97,10 @@ async def test_halves_in_a_whole_response_and_in_arguments_are_one_too(
     assert log[3].tool_calls[0]["function"]["arguments"] == '{"q": "\ufffd"\ufffd}'
 
 
-# Streams with more in them than chunks
+# Streams that contain more than chunks
 
 
-async def test_what_is_no_chunk_is_passed_over(
+async def test_events_that_are_not_chunks_are_skipped(
     chat: Chat, script: Script, alice: Caller, new_session: NewSessions
 ) -> None:
     noise = b": hello\n\nretry: 5\n\nevent: ping\ndata: {}\n\ndata: null\n\ndata: \n\n"
@@ -119,7 +119,7 @@ async def test_what_is_no_chunk_is_passed_over(
 
 @pytest.mark.parametrize("content", ["", None])
 @pytest.mark.parametrize("finish_reason", ["stop", "length"])
-async def test_a_response_without_text_is_one(
+async def test_a_response_without_text_is_a_response(
     chat: Chat,
     script: Script,
     sessions: Sessions,
@@ -146,7 +146,7 @@ async def test_a_response_without_text_is_one(
 # Reasoning
 
 
-async def test_reasoning_is_kept_on_the_message_and_streamed_apart_from_the_text(
+async def test_reasoning_is_kept_on_the_message_and_streamed_separately_from_the_text(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     step = Step(text="It is Paris", reasoning="Let me think")
@@ -163,7 +163,7 @@ async def test_reasoning_is_kept_on_the_message_and_streamed_apart_from_the_text
             assert (message.content, message.reasoning_content) == ("It is Paris", "Let me think")
 
 
-async def test_a_server_that_sends_both_names_is_heard_once(
+async def test_reasoning_sent_under_both_names_is_read_once(
     chat: Chat, script: Script, alice: Caller, new_session: NewSessions
 ) -> None:
     both = {"reasoning": "think", "reasoning_content": "think"}
@@ -204,7 +204,7 @@ async def test_reasoning_goes_back_with_the_tool_calls_of_the_same_turn_and_no_o
 # Sessions that a server would refuse
 
 
-async def test_a_session_with_blank_turns_and_odd_names_goes_on(
+async def test_a_session_with_blank_turns_and_odd_names_continues(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     session = await new_session()

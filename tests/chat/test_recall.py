@@ -58,7 +58,7 @@ async def test_only_the_session_itself_is_searched(both: MongoSessionStore) -> N
     assert await found(both, session, "red secret") == [1]
 
 
-async def test_only_what_is_before_a_number_is_found_and_no_more_than_asked_for(
+async def test_only_messages_before_a_number_are_found_and_no_more_than_requested(
     both: MongoSessionStore,
 ) -> None:
     session = await filled(both, "red", "red", "red", "red")
@@ -70,7 +70,7 @@ async def test_only_what_is_before_a_number_is_found_and_no_more_than_asked_for(
 @pytest.mark.parametrize(
     "words", ['"red car"', "-red car", "red -car", "car $where", '"\\car', "CAR"]
 )
-async def test_what_means_something_to_mongodb_means_nothing_here(
+async def test_mongodb_search_syntax_has_no_special_meaning(
     both: MongoSessionStore, words: str
 ) -> None:
     session = await filled(both, "a car that is red", "nothing")
@@ -93,7 +93,7 @@ async def test_words_of_any_script_are_found(both: MongoSessionStore) -> None:
     assert await found(both, session, "the") == [3]
 
 
-async def test_what_was_cleared_is_not_found(both: MongoSessionStore) -> None:
+async def test_cleared_messages_are_not_found(both: MongoSessionStore) -> None:
     session = await filled(both, "red")
     await both.update(ALICE, session.id, lambda head: head.model_copy(update={"start": 2}))
 
@@ -107,7 +107,7 @@ async def test_a_session_out_of_reach_is_not_searched(both: MongoSessionStore) -
         await found(both, session, "red")
 
 
-async def test_the_text_index_is_made_only_with_the_setting(
+async def test_the_text_index_is_created_only_with_the_setting(
     both: MongoSessionStore, mongo_url: str
 ) -> None:
     async with connected("motor", mongo_url) as client, fresh_database(client) as database:

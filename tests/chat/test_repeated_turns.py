@@ -1,4 +1,4 @@
-"""A turn with an idempotency key: sent again, it is stored once and answered as before."""
+"""A turn with an idempotency key: sent again, it is stored once and gets the same completion."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from tests.chat.asking import CALL, asked, log_of, said, saying, user
 from tests.chat.conftest import NewSessions
 
 
-async def test_a_repeated_turn_gets_the_stored_answer_without_the_model(
+async def test_a_repeated_turn_gets_the_stored_completion_without_the_model(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.extend([Step(text="Paris", usage=(12, 3)), Step(text="Rome")])
@@ -30,7 +30,7 @@ async def test_a_repeated_turn_gets_the_stored_answer_without_the_model(
     assert len(await log_of(sessions, alice, session.id)) == 2
 
 
-async def test_a_repeated_stream_gets_the_stored_answer_in_pieces(
+async def test_a_repeated_stream_gets_the_stored_completion_in_pieces(
     chat: Chat, script: Script, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.append(Step(text="It is", tool_calls=[CALL]))
@@ -67,7 +67,7 @@ async def test_a_key_of_a_turn_with_more_messages_is_refused(
         await chat.reply(alice, session.id, saying("hi", idempotency_key="k1"))
 
 
-async def test_a_turn_sent_twice_at_once_is_stored_once(
+async def test_a_turn_sent_twice_at_the_same_time_is_stored_once(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.extend([Step(text="Paris", delay_s=0.1), Step(text="Rome", delay_s=0.1)])
@@ -82,12 +82,12 @@ async def test_a_turn_sent_twice_at_once_is_stored_once(
     assert len(await log_of(sessions, alice, session.id)) == 2
 
 
-async def test_what_an_earlier_attempt_stored_is_neither_stored_nor_shown_twice(
+async def test_messages_stored_by_an_earlier_attempt_are_neither_stored_nor_shown_twice(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.append(Step(text="Paris"))
     session = await new_session()
-    # A crash left the beginning of the turn: its input, not its answer.
+    # A crash left the beginning of the turn: its input, not its completion.
     await sessions.append(alice, session.id, [user("hi", client_key="chat:k1:0")])
 
     await chat.reply(alice, session.id, saying("hi", idempotency_key="k1"))
@@ -97,7 +97,7 @@ async def test_what_an_earlier_attempt_stored_is_neither_stored_nor_shown_twice(
     assert said(log) == [("user", "hi"), ("assistant", "Paris")]
 
 
-async def test_a_key_that_another_message_has_taken_is_refused(
+async def test_a_key_taken_by_another_message_is_refused(
     chat: Chat, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     session = await new_session()

@@ -44,7 +44,7 @@ async def test_suggestions_are_for_the_user_or_the_agent_after_the_last_message(
     ],
     ids=["marked up", "none", "empty", "too long", "too many"],
 )
-async def test_an_answer_is_read_as_far_as_it_has_suggestions(
+async def test_a_completion_is_read_as_far_as_it_has_suggestions(
     chat: Chat,
     script: Script,
     sessions: Sessions,
@@ -108,7 +108,7 @@ async def test_a_model_that_fails_makes_no_suggestions(
         await chat.suggestions(alice, session.id)
 
 
-async def test_another_users_session_gives_no_suggestions_also_when_they_are_kept(
+async def test_another_users_session_gives_no_suggestions_even_if_they_are_kept(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     script.steps.append(Step(text=ANSWER))

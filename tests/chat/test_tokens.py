@@ -29,7 +29,7 @@ COUNTED = [
 
 
 @pytest.mark.parametrize(("text", "tokens"), COUNTED)
-def test_the_estimate_is_near_and_rather_above(text: str, tokens: int) -> None:
+def test_the_estimate_is_close_and_rather_too_high(text: str, tokens: int) -> None:
     assert 0.95 * tokens <= tokens_in(text) <= 1.8 * tokens
 
 
@@ -39,7 +39,7 @@ def test_a_longer_text_never_has_fewer_tokens(text: str, more: str) -> None:
 
 
 @given(st.text(), st.integers(0, 60))
-def test_the_end_of_a_text_is_as_long_as_it_may_be(text: str, tokens: int) -> None:
+def test_the_end_of_a_text_is_as_long_as_allowed(text: str, tokens: int) -> None:
     end = end_of(text, tokens)
 
     assert text.endswith(end)
@@ -56,7 +56,7 @@ def test_tool_calls_count() -> None:
     assert tokens_of(assistant(None, tool_calls=[CALL])) > 20
 
 
-def test_the_texts_among_parts_count_and_a_picture_has_its_price() -> None:
+def test_text_parts_are_counted_and_a_picture_has_a_fixed_cost() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 9000}}
     message = user("").model_copy(update={"content": [{"type": "text", "text": "hi"}, picture]})
 

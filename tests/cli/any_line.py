@@ -1,4 +1,4 @@
-"""Values a field of a line may be given, and whether what comes of it is clear."""
+"""Values for a field of a line, and whether each is read or clearly refused."""
 
 from collections.abc import Callable
 

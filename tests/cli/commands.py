@@ -1,4 +1,4 @@
-"""Commands of the command line, run in this process with settings of their own."""
+"""Commands of the command line, run in this process with their own settings."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Commands:
 
 
 def environment(settings: dict[str, str]) -> dict[str, str | None]:
-    """Return the changes that leave these settings and no others; None takes one away."""
+    """Return the changes that leave only these settings; None removes one."""
     outside = dict.fromkeys(name for name in os.environ if name.startswith("SESSIONS_"))
     return {**outside, **settings}
 

@@ -1,4 +1,4 @@
-"""The command line on databases of its own."""
+"""The command line on its own databases."""
 
 import logging
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.cli.commands import Commands
 
 @pytest.fixture(autouse=True)
 def _as_in_a_new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Stay away from a developer's `.env`, and leave logging as it was."""
+    """Ignore a developer's `.env`, and leave logging as it was."""
     monkeypatch.chdir(tmp_path)
     logger = logging.getLogger("service")
     level = logger.level

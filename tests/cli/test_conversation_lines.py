@@ -1,4 +1,4 @@
-"""Whatever a line holds, it becomes a conversation or one clear refusal."""
+"""Whatever a line contains, it becomes a conversation or one clear refusal."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ def test_any_bytes_are_read_or_refused(text: bytes) -> None:
     assert is_refused_or_read(read, text)
 
 
-def test_json_that_is_nested_too_deep_is_refused() -> None:
+def test_json_nested_too_deeply_is_refused() -> None:
     text = '{"messages": ' + "[" * 100_000 + "]" * 100_000 + "}"
 
     with pytest.raises(InvalidInput, match="recursion limit"):

@@ -1,4 +1,4 @@
-"""Which MongoDB the commands use, and what they say of one that does not do."""
+"""Which MongoDB the commands use, and what they say about one that they cannot use."""
 
 import json
 import time
@@ -96,7 +96,7 @@ def test_a_standalone_is_served_with_one_warning(
     assert logged_in(errors) == [STANDALONE]
 
 
-def test_a_service_whose_database_may_come_later_says_so_and_listens(tmp_path: Path) -> None:
+def test_a_service_whose_database_may_come_up_later_says_so_and_listens(tmp_path: Path) -> None:
     away = {"SESSIONS_MONGO_URL": "mongodb://127.0.0.1:9/", "SESSIONS_MONGO_TIMEOUT_S": "0.5"}
 
     with serving(tmp_path, SESSIONS_JWT_SECRET=SECRET, **away) as (process, printed):
@@ -112,7 +112,7 @@ def test_a_service_whose_database_may_come_later_says_so_and_listens(tmp_path: P
 
 @pytest.mark.parametrize("command", ["serve", "indexes", "export"])
 @pytest.mark.parametrize("rest", ["chat", "?authSource=chat"])
-def test_a_wrong_login_ends_a_command_at_once_with_one_line(
+def test_a_wrong_login_ends_a_command_immediately_with_one_line(
     standalone: str, command: str, rest: str
 ) -> None:
     started_s = time.monotonic()
@@ -132,13 +132,13 @@ def test_a_user_of_the_database_in_the_path_needs_no_auth_source(standalone: str
     assert (done.exit_code, done.stderr) == (0, "")
 
 
-def test_a_user_who_may_not_make_indexes_is_told_what_would_help(standalone: str) -> None:
+def test_a_user_who_may_not_create_indexes_is_told_what_would_help(standalone: str) -> None:
     done = commands(url_of("reader", standalone, "bare?authSource=admin"))("indexes")
 
     assert (done.exit_code, done.stderr) == (1, f"Error: {NO_RIGHT}\n")
 
 
-def test_a_user_without_any_right_is_told_what_would_help(standalone: str) -> None:
+def test_a_user_without_any_rights_is_told_what_would_help(standalone: str) -> None:
     done = commands(url_of("writer", standalone, "bare?authSource=admin"))("export")
 
     assert done.exit_code == 1
@@ -148,7 +148,7 @@ def test_a_user_without_any_right_is_told_what_would_help(standalone: str) -> No
     )
 
 
-def test_a_user_who_may_not_make_indexes_can_use_those_of_another(standalone: str) -> None:
+def test_a_user_who_may_not_create_indexes_can_use_existing_ones(standalone: str) -> None:
     assert commands(url_of("root", standalone))("indexes").exit_code == 0
 
     done = commands(url_of("writer", standalone))("indexes")

@@ -6,7 +6,7 @@ from service.cli.main import main
 from tests.cli.commands import Commands
 
 
-def test_every_command_has_a_help_of_one_line() -> None:
+def test_every_command_has_one_line_of_help() -> None:
     done = Commands({})("--help")
 
     rows = done.stdout.split("Commands:\n")[1].splitlines()

@@ -1,4 +1,4 @@
-"""Conversations go in once, whatever happens on the way, and come out as they went in."""
+"""Conversations are imported once, whatever happens, and exported as they were imported."""
 
 import json
 import os
@@ -27,12 +27,12 @@ def sample(tmp_path: Path) -> Path:
 
 
 def sent(message: Line) -> Line:
-    """Return of an exported message what its sender has written."""
+    """Return the fields of an exported message that its sender wrote."""
     return {field: message[field] for field in message.keys() - {"id", "created_at", "client_key"}}
 
 
 def outside(commands: Commands) -> dict[str, str]:
-    """Return the environment of the commands for a process."""
+    """Return the environment of the commands for a separate process."""
     changes = environment(commands.settings)
     return {name: v for name, v in {**os.environ, **changes}.items() if v is not None}
 
@@ -82,7 +82,7 @@ def test_a_conversation_twice_in_one_file_is_stored_once(run: Commands, tmp_path
     assert [len(line["messages"]) for line in run.exported()] == [150]
 
 
-def test_an_export_imported_elsewhere_is_exported_the_same(
+def test_an_export_imported_elsewhere_is_exported_unchanged(
     run: Commands, run_elsewhere: Commands, sample: Path, tmp_path: Path
 ) -> None:
     run("import", sample, "--user", "alice")
@@ -94,13 +94,13 @@ def test_an_export_imported_elsewhere_is_exported_the_same(
     assert run_elsewhere("export").stdout_bytes == (tmp_path / "out.jsonl").read_bytes()
 
 
-def test_a_restored_conversation_keeps_all_it_had(run: Commands, tmp_path: Path) -> None:
+def test_a_restored_conversation_keeps_everything_it_had(run: Commands, tmp_path: Path) -> None:
     run("import", write_lines(tmp_path / "one.jsonl", [EVERYTHING]))
 
     assert run.exported() == [EVERYTHING]
 
 
-def test_importing_an_export_where_it_came_from_stores_nothing(
+def test_importing_an_export_back_where_it_came_from_stores_nothing(
     run: Commands, sample: Path, tmp_path: Path
 ) -> None:
     run("import", sample, "--user", "alice")
@@ -133,7 +133,7 @@ def test_a_conversation_that_has_grown_gets_its_new_messages(run: Commands, tmp_
     assert [sent(message) for message in line["messages"]] == generated("d", 5)["messages"]
 
 
-def test_an_import_killed_in_the_middle_goes_on_where_it_stopped(
+def test_an_import_killed_in_the_middle_continues_where_it_stopped(
     run: Commands, mongo_url: str, tmp_path: Path
 ) -> None:
     long = generated("long", 5000)
@@ -185,7 +185,7 @@ def test_an_import_killed_in_the_middle_goes_on_where_it_stopped(
         ),
     ],
 )
-def test_a_bad_line_is_reported_and_the_others_go_on(
+def test_a_bad_line_is_reported_and_the_others_are_imported(
     run: Commands, line: str, problem: str
 ) -> None:
     good = [json.dumps(generated(f"d{n}", 2) | {"user_id": "alice"}) for n in range(2)]
@@ -225,9 +225,7 @@ def test_another_conversation_under_the_same_name_fails_and_changes_nothing(
 
 
 @pytest.mark.parametrize("field", ["user_id", "agent_id"])
-def test_a_session_of_someone_else_is_not_changed(
-    run: Commands, tmp_path: Path, field: str
-) -> None:
+def test_another_users_session_is_not_changed(run: Commands, tmp_path: Path, field: str) -> None:
     run("import", write_lines(tmp_path / "one.jsonl", [EVERYTHING]))
     longer = [*EVERYTHING["messages"], {"role": "user", "content": "mine"}]
     foreign = EVERYTHING | {field: "mallory", "messages": longer}
@@ -250,7 +248,7 @@ def test_a_key_of_another_session_is_reported(run: Commands, tmp_path: Path) -> 
     assert "'trip/2026'" in done.stderr
 
 
-def test_the_user_of_a_line_goes_before_the_one_given(run: Commands) -> None:
+def test_the_user_in_a_line_takes_precedence_over_the_option(run: Commands) -> None:
     owned = [generated("a", 1) | {"user_id": "bob", "agent_id": "b"}, generated("c", 1)]
     typed = "\n".join(map(json.dumps, owned)).encode()
 
@@ -260,7 +258,7 @@ def test_the_user_of_a_line_goes_before_the_one_given(run: Commands) -> None:
     assert owners == {"a": ("bob", "b"), "c": ("alice", "service")}
 
 
-def test_an_export_of_one_user_or_agent_holds_no_other(run: Commands) -> None:
+def test_an_export_of_one_user_or_agent_contains_no_other(run: Commands) -> None:
     names = [(user, agent) for user in ("alice", "bob") for agent in ("x", "y")]
     lines = [
         {"user_id": user, "agent_id": agent, "key": agent, "messages": []} for user, agent in names
@@ -276,7 +274,7 @@ def test_an_export_of_one_user_or_agent_holds_no_other(run: Commands) -> None:
     assert [(line["user_id"], line["agent_id"]) for line in of_both] == [("bob", "y")]
 
 
-def test_an_empty_user_does_not_mean_everybody(run: Commands) -> None:
+def test_an_empty_user_does_not_mean_every_user(run: Commands) -> None:
     done = run("export", "--user", "")
 
     assert done.exit_code == 2
@@ -300,14 +298,14 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_an_export_into_a_device_leaves_the_device(run: Commands) -> None:
+def test_an_export_to_a_device_leaves_the_device_in_place(run: Commands) -> None:
     done = run("export", "/dev/null")
 
     assert done.exit_code == 0
     assert Path("/dev/null").is_char_device()
 
 
-def test_a_file_that_is_not_there_is_a_mistake_in_usage(run: Commands) -> None:
+def test_a_missing_file_is_a_usage_error(run: Commands) -> None:
     done = run("import", "nowhere.jsonl")
 
     assert done.exit_code == 2

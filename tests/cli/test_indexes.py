@@ -3,7 +3,7 @@
 from tests.cli.commands import Commands
 
 
-def test_what_is_missing_is_listed_with_its_reason(run: Commands) -> None:
+def test_missing_indexes_are_listed_with_their_reason(run: Commands) -> None:
     done = run("indexes", "--check")
 
     assert done.exit_code == 1
@@ -17,7 +17,7 @@ def test_a_check_creates_nothing(run: Commands) -> None:
     assert run("indexes", "--check").exit_code == 1
 
 
-def test_created_indexes_are_there(run: Commands) -> None:
+def test_created_indexes_exist(run: Commands) -> None:
     created = run("indexes")
 
     checked = run("indexes", "--check")

@@ -1,4 +1,4 @@
-"""Profiles of users go in and out beside the conversations, each once and as it was."""
+"""Profiles of users are imported and exported with the conversations, each once and unchanged."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ def with_metadata(metadata: Line) -> Line:
     return {"profile": ALICE["profile"] | {"metadata": metadata}}
 
 
-def test_what_is_imported_is_exported_the_same_profiles_first(run: Commands) -> None:
+def test_imported_data_is_exported_unchanged_profiles_first(run: Commands) -> None:
     done = run("import", "-", typed=typed(EVERYTHING, BOB, ALICE))
 
     assert done.stderr == (
@@ -42,7 +42,7 @@ def test_what_is_imported_is_exported_the_same_profiles_first(run: Commands) -> 
     assert run.exported() == LINES
 
 
-def test_an_export_imported_elsewhere_is_exported_the_same(
+def test_an_export_imported_elsewhere_is_exported_unchanged(
     run: Commands, run_elsewhere: Commands
 ) -> None:
     run("import", "-", typed=typed(*LINES))
@@ -74,7 +74,7 @@ def test_a_profile_with_other_metadata_fails_and_changes_nothing(run: Commands) 
     assert run.exported() == LINES
 
 
-def test_an_export_of_one_user_or_agent_holds_no_other_profile(run: Commands) -> None:
+def test_an_export_of_one_user_or_agent_contains_no_other_profile(run: Commands) -> None:
     run("import", "-", typed=typed(*LINES))
 
     assert run.exported("--user", "alice") == [ALICE, EVERYTHING]
@@ -97,7 +97,7 @@ def test_an_export_of_one_user_or_agent_holds_no_other_profile(run: Commands) ->
         (typed(with_metadata({"long": "x" * 20_000})), "metadata"),
     ],
 )
-def test_a_bad_line_is_reported_and_the_others_go_on(
+def test_a_bad_line_is_reported_and_the_others_are_imported(
     run: Commands, line: bytes, problem: str
 ) -> None:
     done = run("import", "-", typed=b"\n".join([typed(BOB), line, typed(EVERYTHING)]))

@@ -1,4 +1,4 @@
-"""`serve` says where it is, ends when it is told to, and says in one line why it cannot run."""
+"""`serve` prints its address, ends when told to, and says in one line why it cannot run."""
 
 import os
 import re
@@ -23,7 +23,7 @@ SECRET = "a secret of the tests, long enough for HS256"
 def serving(
     folder: Path, *options: str, **settings: str
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the service in a folder of its own; give it and what it printed when it listened."""
+    """Run the service in its own folder; give it and what it printed when it listened."""
     own = {"SESSIONS_PORT": "0", "SESSIONS_DRAIN_S": "0", "SESSIONS_DATA_DIR": str(folder)}
     changes = environment(own | settings)
     with subprocess.Popen(
@@ -41,7 +41,7 @@ def serving(
 
 
 def printed_by(process: subprocess.Popen[str]) -> str:
-    """Return what it prints when it listens: all of that is written at once."""
+    """Return what it prints when it listens: all of it in one write."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], START_TIMEOUT_S)
     printed = os.read(process.stdout.fileno(), 65536).decode() if ready else ""
@@ -70,7 +70,7 @@ def test_the_printed_request_works_when_pasted(development: tuple[Path, str]) ->
     assert answer["message"] == "Chat session created successfully."
 
 
-def test_the_printed_places_are_the_real_ones(development: tuple[Path, str]) -> None:
+def test_the_printed_addresses_are_the_real_ones(development: tuple[Path, str]) -> None:
     folder, printed = development
     [port] = re.findall(r"^The .* listens on http://127\.0\.0\.1:(\d+)$", printed, re.MULTILINE)
 
@@ -78,7 +78,7 @@ def test_the_printed_places_are_the_real_ones(development: tuple[Path, str]) -> 
         assert f"Data: {folder} (embedded MongoDB, for development)\n" in printed
 
 
-def test_a_second_service_on_the_same_folder_says_who_has_it(
+def test_a_second_service_on_the_same_folder_says_which_process_uses_it(
     development: tuple[Path, str],
 ) -> None:
     folder, _ = development
@@ -92,7 +92,7 @@ def test_a_second_service_on_the_same_folder_says_who_has_it(
     )
 
 
-def test_other_commands_work_beside_a_running_service(development: tuple[Path, str]) -> None:
+def test_other_commands_work_alongside_a_running_service(development: tuple[Path, str]) -> None:
     folder, printed = development
     run = Commands({"SESSIONS_DATA_DIR": str(folder)})
     [request] = re.findall(r"^curl .*$", printed, re.MULTILINE)
@@ -103,7 +103,7 @@ def test_other_commands_work_beside_a_running_service(development: tuple[Path, s
     assert session_id in {line["session_id"] for line in exported}
 
 
-def test_a_token_of_the_command_line_is_accepted(development: tuple[Path, str]) -> None:
+def test_a_token_from_the_command_line_is_accepted(development: tuple[Path, str]) -> None:
     folder, printed = development
     run = Commands({"SESSIONS_DATA_DIR": str(folder)})
     [url] = re.findall(r"http://\S+:\d+$", printed, re.MULTILINE)
@@ -115,7 +115,7 @@ def test_a_token_of_the_command_line_is_accepted(development: tuple[Path, str]) 
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_well_and_takes_its_database_along(tmp_path: Path, stop: signal.Signals) -> None:
+def test_it_ends_cleanly_and_stops_its_database_too(tmp_path: Path, stop: signal.Signals) -> None:
     with serving(tmp_path / "data") as (process, _):
         started_s = time.monotonic()
         process.send_signal(stop)
@@ -126,7 +126,7 @@ def test_it_ends_well_and_takes_its_database_along(tmp_path: Path, stop: signal.
         assert (tmp_path / "data" / "mongo" / "mongod.lock").read_text() == ""
 
 
-def test_the_port_and_the_secret_of_the_settings_are_used(mongo_url: str, tmp_path: Path) -> None:
+def test_the_port_and_the_secret_in_the_settings_are_used(mongo_url: str, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -143,7 +143,7 @@ def test_the_port_and_the_secret_of_the_settings_are_used(mongo_url: str, tmp_pa
     )
 
 
-def test_the_demo_token_is_made_with_the_secret_of_the_settings(tmp_path: Path) -> None:
+def test_the_demo_token_is_made_with_the_secret_in_the_settings(tmp_path: Path) -> None:
     with serving(tmp_path / "data", SESSIONS_JWT_SECRET=SECRET) as (_, printed):
         [request] = re.findall(r"^curl .*$", printed, re.MULTILINE)
 
@@ -190,7 +190,7 @@ def test_a_taken_port_is_named() -> None:
     ],
     ids=str,
 )
-def test_what_makes_no_sense_is_one_line(
+def test_settings_that_make_no_sense_are_reported_in_one_line(
     tmp_path: Path, settings: dict[str, str], problem: str
 ) -> None:
     run = Commands({"SESSIONS_PORT": "0", "SESSIONS_DATA_DIR": str(tmp_path), **settings})

@@ -38,7 +38,7 @@ async def test_a_token_names_its_user_and_scopes() -> None:
     assert caller == Caller(user_id="bob", scopes=frozenset({"a", "sessions:agent:x"}))
 
 
-async def test_a_token_has_the_issuer_audience_and_algorithm_of_the_settings() -> None:
+async def test_a_token_has_the_issuer_audience_and_algorithm_from_the_settings() -> None:
     named = {"jwt_issuer": "us", "jwt_audience": "you", "jwt_algorithms": "HS512,HS256"}
     run = Commands(
         {"SESSIONS_JWT_SECRET": SECRET}
@@ -55,7 +55,7 @@ async def test_a_token_has_the_issuer_audience_and_algorithm_of_the_settings() -
     ("lifetime", "lifetime_s"),
     [("90", 90), ("90s", 90), ("30m", 1800), ("1h", 3600), ("7d", 604_800)],
 )
-def test_a_lifetime_is_seconds_or_has_a_unit(lifetime: str, lifetime_s: int) -> None:
+def test_a_lifetime_is_in_seconds_or_has_a_unit(lifetime: str, lifetime_s: int) -> None:
     run = Commands({"SESSIONS_JWT_SECRET": SECRET})
 
     done = run("token", "--user", "bob", "--lifetime", lifetime)
@@ -65,7 +65,7 @@ def test_a_lifetime_is_seconds_or_has_a_unit(lifetime: str, lifetime_s: int) -> 
 
 
 @pytest.mark.parametrize("lifetime", ["", "soon", "1w", "-1", "1.5h", "1 h", "१h"])
-def test_a_lifetime_that_is_none_is_a_mistake_in_usage(lifetime: str) -> None:
+def test_an_invalid_lifetime_is_a_usage_error(lifetime: str) -> None:
     run = Commands({"SESSIONS_JWT_SECRET": SECRET})
 
     done = run("token", "--user", "bob", "--lifetime", lifetime)
@@ -83,7 +83,9 @@ def test_a_lifetime_that_is_none_is_a_mistake_in_usage(lifetime: str) -> None:
         (["--user", "bob", "--scope", ""], "scopes: must be"),
     ],
 )
-def test_a_token_no_service_would_accept_is_not_made(arguments: list[str], problem: str) -> None:
+def test_a_token_that_no_service_would_accept_is_not_made(
+    arguments: list[str], problem: str
+) -> None:
     run = Commands({"SESSIONS_JWT_SECRET": SECRET})
 
     done = run("token", *arguments)
@@ -106,9 +108,7 @@ def test_a_token_no_service_would_accept_is_not_made(arguments: list[str], probl
         ),
     ],
 )
-def test_settings_no_token_can_be_made_with_are_named(
-    settings: dict[str, str], problem: str
-) -> None:
+def test_settings_that_allow_no_token_are_named(settings: dict[str, str], problem: str) -> None:
     run = Commands(settings)
 
     done = run("token", "--user", "bob")
@@ -119,7 +119,7 @@ def test_settings_no_token_can_be_made_with_are_named(
     assert done.stderr.count("\n") == 1
 
 
-async def test_without_a_key_the_folder_keeps_a_secret_nobody_else_can_read(
+async def test_without_a_key_the_folder_keeps_a_secret_no_one_else_can_read(
     tmp_path: Path,
 ) -> None:
     run = Commands({"SESSIONS_DATA_DIR": str(tmp_path / "data")})
@@ -135,7 +135,7 @@ async def test_without_a_key_the_folder_keeps_a_secret_nobody_else_can_read(
     assert (await caller_of(second, jwt_secret=secret)).user_id == "bob"
 
 
-def test_all_who_ask_for_the_secret_at_once_get_the_same(tmp_path: Path) -> None:
+def test_concurrent_requests_for_the_secret_all_get_the_same_one(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         secrets = set(pool.map(development_secret, [tmp_path / "data"] * 32))
 

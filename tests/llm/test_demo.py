@@ -1,4 +1,4 @@
-"""The demo: a scripted model stands in for none, says so, and only where it was asked for."""
+"""The demo: a scripted model replaces a missing one, says so, and only if requested."""
 
 from config.settings import Settings
 from service.domain.chat.completion import ModelSettings
@@ -8,7 +8,7 @@ from service.llm.configured import model_for
 PROMPT = [NewMessage(role=Role.USER, content="Hello there")]
 
 
-async def test_a_demo_says_in_its_answers_that_there_is_no_model() -> None:
+async def test_a_demo_says_in_its_replies_that_there_is_no_model() -> None:
     async with model_for(Settings(_env_file=None), demo=True) as model:
         assert model is not None
         answer = await model.complete(PROMPT, ModelSettings())
@@ -31,7 +31,7 @@ async def test_without_a_demo_there_is_no_model_unless_one_is_configured() -> No
         assert model is None
 
 
-async def test_a_configured_model_is_used_also_in_a_demo() -> None:
+async def test_a_configured_model_is_used_in_a_demo_too() -> None:
     settings = Settings(_env_file=None, llm_base_url="http://127.0.0.1:9/v1", llm_model="large")
 
     async with (

@@ -1,4 +1,4 @@
-"""Streams of a model are read as the event-stream standard says; the rest is passed over."""
+"""Streams of a model are read as the event-stream standard says; the rest is skipped."""
 
 import asyncio
 import itertools
@@ -72,11 +72,11 @@ def test_it_does_not_matter_where_the_bytes_are_cut(cuts: list[int], end_of_line
         ":",
     ],
 )
-def test_keep_alives_in_any_form_are_passed_over(line: str) -> None:
+def test_keep_alives_in_any_form_are_skipped(line: str) -> None:
     assert read(f'{line}\n\ndata: {{"a": 1}}\n\n'.encode()) == [{"a": 1}]
 
 
-def test_an_event_whose_end_is_missing_is_none() -> None:
+def test_an_event_without_an_end_is_ignored() -> None:
     assert read(b'data: {"a": 1}\n\ndata: {"b": 2}\n') == [{"a": 1}]
 
 
@@ -86,5 +86,5 @@ def test_an_object_that_cannot_be_read_is_a_failure(data: str) -> None:
         read(f"data: {data}\n\n".encode())
 
 
-def test_half_of_a_character_passes_because_the_other_may_follow() -> None:
+def test_half_of_a_character_passes_because_the_other_half_may_follow() -> None:
     assert read(b'data: {"a": "\\ud83d"}\n\n') == [{"a": "\ud83d"}]

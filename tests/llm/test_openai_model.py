@@ -1,4 +1,4 @@
-"""A model over HTTP: what it is asked, what comes back, and what comes instead."""
+"""A model over HTTP: what it is sent, what comes back, and what can go wrong."""
 
 import asyncio
 import time
@@ -58,7 +58,9 @@ async def streamed(
     return [delta for delta in deltas if not isinstance(delta, Completion)], last
 
 
-async def test_an_answer_has_its_text_usage_and_ending(model: OpenAIModel, script: Script) -> None:
+async def test_a_completion_has_its_text_usage_and_finish_reason(
+    model: OpenAIModel, script: Script
+) -> None:
     script.steps.append(Step(text="Paris", usage=(12, 3)))
 
     answer = await model.complete(PROMPT, ModelSettings())
@@ -68,7 +70,7 @@ async def test_an_answer_has_its_text_usage_and_ending(model: OpenAIModel, scrip
     assert answer.finish_reason == "stop"
 
 
-async def test_a_streamed_answer_comes_in_pieces_and_then_whole(
+async def test_a_streamed_completion_arrives_in_pieces_and_then_whole(
     model: OpenAIModel, script: Script
 ) -> None:
     script.steps.append(Step(text="It is Paris", usage=(12, 3), finish_reason="length"))
@@ -102,7 +104,7 @@ async def test_streamed_tool_calls_are_put_together(model: OpenAIModel, script: 
     assert deltas[2] == ToolCallDelta(index=0, id="c1", name="find", arguments='{"q":')
 
 
-async def test_the_model_is_asked_what_the_settings_say_and_nothing_else(
+async def test_the_model_is_sent_what_the_settings_say_and_nothing_else(
     model: OpenAIModel, script: Script
 ) -> None:
     settings = ModelSettings(temperature=0.5, max_tokens=9, stop=["x"], tools=[{"type": "t"}])
@@ -127,7 +129,7 @@ async def test_the_model_is_asked_what_the_settings_say_and_nothing_else(
     assert script.last_authorization == "Bearer the key"
 
 
-async def test_the_most_tokens_go_out_under_the_name_that_is_set(url: str, script: Script) -> None:
+async def test_the_token_limit_is_sent_under_the_configured_name(url: str, script: Script) -> None:
     name = "max_completion_tokens"
     model = OpenAIModel(url, "o", None, timeout_s=5, max_retries=0, max_tokens_field=name)
 
@@ -183,7 +185,7 @@ async def refusals(model: OpenAIModel, script: Script, step: Step) -> list[str]:
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
-async def test_what_a_server_says_of_a_request_it_refuses_reaches_the_caller(
+async def test_what_a_server_says_about_a_refused_request_reaches_the_caller(
     model: OpenAIModel, script: Script, status: int
 ) -> None:
     said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
@@ -195,7 +197,7 @@ async def test_what_a_server_says_of_a_request_it_refuses_reaches_the_caller(
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
-async def test_what_a_server_says_of_keys_and_of_itself_does_not(
+async def test_what_a_server_says_about_keys_and_about_itself_does_not(
     model: OpenAIModel, script: Script, status: int
 ) -> None:
     for text in await refusals(model, script, Step(status=status)):
@@ -205,7 +207,7 @@ async def test_what_a_server_says_of_keys_and_of_itself_does_not(
 @pytest.mark.parametrize(
     ("status", "helps"), [(400, False), (401, False), (404, False), (429, True), (503, True)]
 )
-async def test_trying_again_is_advised_only_where_it_can_help(
+async def test_trying_again_is_advised_only_when_it_can_help(
     model: OpenAIModel, script: Script, status: int, *, helps: bool
 ) -> None:
     for text in await refusals(model, script, Step(status=status)):
@@ -235,7 +237,7 @@ async def test_a_stream_that_is_cut_off_is_a_failure(
     assert first == ["It", " is"]
 
 
-async def test_a_whole_answer_that_is_cut_off_is_a_failure(
+async def test_a_whole_response_that_is_cut_off_is_a_failure(
     model: OpenAIModel, script: Script
 ) -> None:
     script.steps.append(Step(text="It is Paris", cut_after=0))
@@ -253,7 +255,7 @@ async def test_a_model_that_is_away_is_a_failure() -> None:
     await model.aclose()
 
 
-async def test_an_answer_that_is_too_late_is_not_waited_for(url: str, script: Script) -> None:
+async def test_a_response_that_is_too_late_is_not_waited_for(url: str, script: Script) -> None:
     script.steps.append(Step(text="Paris", delay_s=5))
     model = OpenAIModel(url, "small", None, timeout_s=0.2, max_retries=5)
     begun_s = time.monotonic()
@@ -275,9 +277,7 @@ async def test_a_stream_has_one_deadline_for_all_its_pieces(url: str, script: Sc
     await model.aclose()
 
 
-async def test_what_came_to_nothing_is_tried_again_as_often_as_set(
-    url: str, script: Script
-) -> None:
+async def test_a_failed_call_is_retried_as_often_as_configured(url: str, script: Script) -> None:
     script.steps.extend([Step(status=503), Step(status=429), Step(text="Paris")])
     patient = OpenAIModel(url, "small", SecretStr("k"), timeout_s=20, max_retries=2)
 
@@ -288,7 +288,7 @@ async def test_what_came_to_nothing_is_tried_again_as_often_as_set(
     await patient.aclose()
 
 
-async def test_a_broken_stream_is_not_begun_again(url: str, script: Script) -> None:
+async def test_a_broken_stream_is_not_restarted(url: str, script: Script) -> None:
     script.steps.append(Step(text="It is Paris", cut_after=1))
     model = OpenAIModel(url, "small", None, timeout_s=5, max_retries=5)
 
@@ -299,7 +299,9 @@ async def test_a_broken_stream_is_not_begun_again(url: str, script: Script) -> N
     await model.aclose()
 
 
-async def test_a_cancelled_call_ends_the_models_work(model: OpenAIModel, script: Script) -> None:
+async def test_the_model_stops_when_the_call_is_cancelled(
+    model: OpenAIModel, script: Script
+) -> None:
     script.steps.append(Step(text="Paris", delay_s=60))
     call = asyncio.create_task(model.complete(PROMPT, ModelSettings()))
     await until(lambda: bool(script.requests))
@@ -310,7 +312,9 @@ async def test_a_cancelled_call_ends_the_models_work(model: OpenAIModel, script:
     assert call.cancelled()
 
 
-async def test_a_closed_stream_ends_the_models_work(model: OpenAIModel, script: Script) -> None:
+async def test_the_model_stops_when_the_stream_is_closed(
+    model: OpenAIModel, script: Script
+) -> None:
     script.steps.append(Step(text="It is Paris", delay_s=0.05))
 
     async with aclosing(model.stream(PROMPT, ModelSettings())) as pieces:
@@ -328,7 +332,7 @@ async def test_a_closed_stream_ends_the_models_work(model: OpenAIModel, script: 
     ],
     ids=["text", "calls", "known"],
 )
-async def test_an_ending_is_one_of_those_that_are_known(
+async def test_a_finish_reason_is_always_one_of_the_known_ones(
     model: OpenAIModel, script: Script, step: Step, reason: str
 ) -> None:
     script.steps.append(step)
@@ -338,14 +342,14 @@ async def test_an_ending_is_one_of_those_that_are_known(
     assert answer.finish_reason == reason
 
 
-async def test_a_compressed_answer_is_not_read() -> None:
+async def test_a_compressed_response_is_not_read() -> None:
     response = httpx2.Response(200, headers={"Content-Encoding": "gzip"})
 
     with pytest.raises(UnusableResponse):
         await bound(response)
 
 
-async def test_an_answer_without_usage_has_none(model: OpenAIModel, script: Script) -> None:
+async def test_a_response_without_usage_has_none(model: OpenAIModel, script: Script) -> None:
     script.steps.extend([Step(text="a", usage=None), Step(text="a", usage=None)])
 
     whole = await model.complete(PROMPT, ModelSettings())
@@ -355,7 +359,7 @@ async def test_an_answer_without_usage_has_none(model: OpenAIModel, script: Scri
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-async def test_an_answer_that_is_too_long_is_a_failure(
+async def test_a_response_that_is_too_long_is_a_failure(
     model: OpenAIModel, script: Script, *, stream: bool
 ) -> None:
     script.steps.append(Step(text="a" * 300_000 + " " + "b" * 300_000))
@@ -365,7 +369,7 @@ async def test_an_answer_that_is_too_long_is_a_failure(
         await ask
 
 
-async def test_a_body_without_end_is_not_read(model: OpenAIModel, script: Script) -> None:
+async def test_an_endless_body_is_not_read(model: OpenAIModel, script: Script) -> None:
     script.steps.append(Step(junk=b" " * (33 * 1024 * 1024)))
 
     with pytest.raises(ModelFailed):

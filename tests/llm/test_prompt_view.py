@@ -1,4 +1,4 @@
-"""A prompt goes out as model servers take it, whatever the log holds."""
+"""A prompt is sent as model servers accept it, whatever the log contains."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_blank_parts_are_left_out_and_others_stay() -> None:
         (None, None),
     ],
 )
-def test_a_name_is_written_in_characters_that_servers_take(
+def test_a_name_is_written_in_characters_that_servers_accept(
     name: str | None, sent: str | None
 ) -> None:
     assert name_view(name) == sent
@@ -73,7 +73,7 @@ def test_a_name_is_written_in_characters_that_servers_take(
     assert view.get("name") == sent
 
 
-def test_the_name_of_a_called_tool_is_written_like_that_too() -> None:
+def test_the_name_of_a_called_tool_is_written_that_way_too() -> None:
     call = {**CALL, "function": {"name": "get weather!", "arguments": "{}"}}
 
     [view] = prompt_view([assistant(None, tool_calls=[call])])
@@ -81,7 +81,7 @@ def test_the_name_of_a_called_tool_is_written_like_that_too() -> None:
     assert view["tool_calls"] == [{**CALL, "function": {"name": "get_weather", "arguments": "{}"}}]
 
 
-def test_reasoning_is_sent_where_the_message_has_it() -> None:
+def test_reasoning_is_sent_if_the_message_has_it() -> None:
     [view] = prompt_view([assistant(None, tool_calls=[CALL], reasoning_content="Let me look.")])
 
     assert view["reasoning_content"] == "Let me look."

@@ -1,4 +1,4 @@
-"""What a model server says is shown to callers in one line, without what unlocks anything."""
+"""What a model server says is shown to callers in one line, without secrets."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from service.llm.refusals import HIDDEN, MAX_SHOWN_CHARS, shown
         "0123456789abcdef0123456789abcdef",
     ],
 )
-def test_what_unlocks_something_is_hidden(secret: str) -> None:
+def test_secrets_are_hidden(secret: str) -> None:
     text = shown(f"Refused for {secret} today.")
 
     assert HIDDEN in text
@@ -52,5 +52,5 @@ def test_it_is_one_line_of_bounded_length() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, 5, {"a": 1}, "", " \n"])
-def test_what_is_no_text_is_not_shown(nothing: object) -> None:
+def test_only_text_is_shown(nothing: object) -> None:
     assert shown(nothing) == ""

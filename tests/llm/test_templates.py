@@ -1,4 +1,4 @@
-"""Situations as templates: what they can say, and that they neither run away nor look around."""
+"""Situations as templates: what they can express, and that they stay within their bounds."""
 
 import time
 from typing import Any
@@ -40,7 +40,7 @@ def render(template: str) -> str:
         ("no template", "no template"),
     ],
 )
-def test_a_template_can_mention_the_session_and_decide_and_repeat(template: str, text: str) -> None:
+def test_a_template_can_use_the_session_conditions_and_loops(template: str, text: str) -> None:
     assert render(template) == text
 
 
@@ -96,7 +96,7 @@ def test_a_template_sees_nothing_of_a_value_but_its_items(template: str) -> None
     ],
     ids=lambda template: template[:40],
 )
-def test_a_template_that_breaks_a_bound_is_refused_soon(template: str) -> None:
+def test_a_template_that_exceeds_a_bound_is_refused_quickly(template: str) -> None:
     begun_s = time.monotonic()
 
     with pytest.raises(InvalidInput, match="situation"):
@@ -105,7 +105,7 @@ def test_a_template_that_breaks_a_bound_is_refused_soon(template: str) -> None:
     assert time.monotonic() - begun_s < 2
 
 
-def test_what_a_template_becomes_is_bounded() -> None:
+def test_a_rendered_template_is_bounded() -> None:
     loop = "{% for a in metadata.long %}" + "y" * 200 + "{% endfor %}"
 
     with pytest.raises(InvalidInput, match=str(MAX_OUTPUT_CHARS)):

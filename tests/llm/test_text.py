@@ -1,4 +1,4 @@
-"""Text of a model is made fit: halves of characters joined, or shown to be missing."""
+"""Text from a model is cleaned: halves of characters are joined, or shown as missing."""
 
 import json
 
@@ -27,12 +27,12 @@ TEXTS = st.text(alphabet=st.sampled_from(["a", "é", SMILE, HIGH, LOW, "\x00"]),
     ],
     ids=ascii,
 )
-def test_halves_are_joined_and_a_half_alone_is_shown_as_missing(text: str, fitting: str) -> None:
+def test_halves_are_joined_and_a_lone_half_is_shown_as_missing(text: str, fitting: str) -> None:
     assert fit(text) == fitting
 
 
 @given(st.lists(TEXTS, max_size=6))
-def test_pieces_of_a_text_are_worth_the_same_as_the_whole_text(pieces: list[str]) -> None:
+def test_the_pieces_of_a_text_give_the_same_as_the_whole_text(pieces: list[str]) -> None:
     stream = TextStream()
 
     sent = [stream.add(piece) for piece in pieces]
@@ -44,7 +44,7 @@ def test_pieces_of_a_text_are_worth_the_same_as_the_whole_text(pieces: list[str]
 
 
 @given(TEXTS)
-def test_what_is_fit_can_be_written_and_stays_as_it_is(text: str) -> None:
+def test_cleaned_text_can_be_written_and_cleaning_it_again_changes_nothing(text: str) -> None:
     once = fit(text)
 
     assert once.encode().decode() == once
@@ -52,7 +52,7 @@ def test_what_is_fit_can_be_written_and_stays_as_it_is(text: str) -> None:
     assert "\x00" not in once
 
 
-def test_every_text_and_key_of_a_value_is_made_fit() -> None:
+def test_every_text_and_key_in_a_value_is_cleaned() -> None:
     value = json.loads('{"a\\ud83d": ["\\ud83d\\ude00", {"b": "\\ude00"}, 1, null]}')
 
     assert fit_json(value) == {"a\ufffd": [SMILE, {"b": "\ufffd"}, 1, None]}
