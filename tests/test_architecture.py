@@ -126,6 +126,17 @@ def test_only_the_settings_read_the_environment() -> None:
     assert readers == {"config.settings"}
 
 
+def test_only_the_access_rules_decide_what_is_in_reach() -> None:
+    homes = {
+        module_name(path)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Reach"
+    }
+
+    assert homes == {"service.domain.access"}
+
+
 def test_only_the_command_line_imports_the_app() -> None:
     importers = {module_name(path) for path in SOURCES if "service.app" in imports_of(path)}
 

@@ -35,7 +35,8 @@ class Caller(Frozen):
 class Reach(Frozen):
     """Which sessions a store call may touch: a user's own, and those of some agents.
 
-    `user_id` None means everybody's. Every read and write of a store takes one.
+    `user_id` None means those of all users. Every read and change of a stored session takes one,
+    and only this module makes one; others narrow it.
     """
 
     user_id: str | None
@@ -43,7 +44,21 @@ class Reach(Frozen):
 
     def covers(self, *, user_id: str, agent_id: str) -> bool:
         """Say whether a session of this user with this agent is in reach."""
-        return self.user_id is None or self.user_id == user_id or agent_id in self.agent_ids
+        return self.covers_user(user_id) or agent_id in self.agent_ids
+
+    def covers_user(self, user_id: str) -> bool:
+        """Say whether all sessions of this user are in reach, with their keys and the profile."""
+        return self.user_id is None or self.user_id == user_id
+
+    def narrowed_to(self, user_id: str) -> "Reach":
+        """Return the reach of one user's sessions.
+
+        Raises:
+            ValueError: they are not all in this reach.
+        """
+        if not self.covers_user(user_id):
+            raise ValueError("A reach can be narrowed only to a user whom it covers.")
+        return Reach(user_id=user_id)
 
 
 EVERYBODY = Reach(user_id=None)
@@ -55,6 +70,11 @@ class Action(StrEnum):
     CHANGE = "change sessions"
     LIST = "list sessions"
     PROFILE = "manage profiles"
+
+
+def own(caller: Caller) -> Reach:
+    """Return the reach of the caller's own sessions, whatever its scopes: keys name only these."""
+    return Reach(user_id=caller.user_id)
 
 
 def decide(
@@ -79,4 +99,4 @@ def decide(
         return Reach(user_id=caller.user_id, agent_ids=caller.agent_ids)
     if action is Action.LIST and agent_id in caller.agent_ids:
         return EVERYBODY
-    return Reach(user_id=caller.user_id)
+    return own(caller)

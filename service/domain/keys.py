@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
-from service.domain.access import Caller, Reach
+from service.domain.access import Caller, own
 from service.domain.errors import DomainError, InvalidInput, SessionNotFound, StoreUnavailable
 from service.domain.models import NewSession, Selection, Session, utc_now
 from service.domain.ports import SessionStore
@@ -32,7 +32,7 @@ class Keys:
     async def list_keys(self, caller: Caller) -> tuple[list[str], int]:
         """Return the caller's first `MAX_LISTED_KEYS` keys, ascending, and how many there are."""
         of = KeySelection(user_id=caller.user_id)
-        found = await self._store.list_keys(of, limit=MAX_LISTED_KEYS)
+        found = await self._store.list_keys(own(caller), of, limit=MAX_LISTED_KEYS)
         count = len(found)
         if count == MAX_LISTED_KEYS:
             count = await self._sessions.count(caller, Selection(user_id=caller.user_id))
@@ -49,7 +49,7 @@ class Keys:
         session_id = id_in(key)
         if session_id is None:
             raise SessionNotFound(key)
-        return await self._store.get(_own(caller), session_id)
+        return await self._store.get(own(caller), session_id)
 
     @asynccontextmanager
     async def opened(self, caller: Caller, key: str | None) -> AsyncIterator[Session]:
@@ -68,7 +68,7 @@ class Keys:
             yield session
         except DomainError:
             with suppress(SessionNotFound, StoreUnavailable):
-                await self._store.delete(_own(caller), session.id)
+                await self._store.delete(own(caller), session.id)
             raise
 
     async def open(self, caller: Caller, key: str) -> Session:
@@ -90,7 +90,7 @@ class Keys:
             SessionNotFound: the caller has none.
         """
         session = await self.get(caller, key)
-        await self._store.delete(_own(caller), session.id)
+        await self._store.delete(own(caller), session.id)
 
     async def delete_many(
         self, caller: Caller, *, prefix: str | None, older_than_s: int | None
@@ -108,9 +108,10 @@ class Keys:
         before = None if older_than_s is None else utc_now() - timedelta(seconds=older_than_s)
         of = KeySelection(user_id=caller.user_id, prefix=prefix or "", created_before=before)
         deleted = []
-        for text, session_id in await self._store.list_keys(of, limit=MAX_DELETED_AT_ONCE):
+        listed = await self._store.list_keys(own(caller), of, limit=MAX_DELETED_AT_ONCE)
+        for text, session_id in listed:
             with suppress(SessionNotFound):
-                await self._store.delete(_own(caller), session_id)
+                await self._store.delete(own(caller), session_id)
                 deleted.append(text)
         return deleted
 
@@ -125,7 +126,7 @@ class Keys:
         yield head_text(session)
         for skip in range(0, session.message_count, EXPORT_PAGE):
             window = Window(limit=min(EXPORT_PAGE, session.message_count - skip), skip=skip)
-            now, messages = await self._store.read(_own(caller), session.id, window)
+            now, messages = await self._store.read(own(caller), session.id, window)
             if now.start != session.start:
                 raise SessionNotFound
             yield "," * bool(skip) + ",".join(map(message_text, messages))
@@ -134,7 +135,3 @@ class Keys:
 
 def new_key() -> str:
     return f"{NEW_KEY_PREFIX}{secrets.token_hex(NEW_KEY_BYTES)}"
-
-
-def _own(caller: Caller) -> Reach:
-    return Reach(user_id=caller.user_id)

@@ -44,16 +44,21 @@ class SessionStore(Protocol):
         """
         ...
 
-    async def exists(self, session_id: UUID) -> bool:
-        """Say whether anybody has this session, and nothing else about it."""
+    async def exists(self, reach: Reach, session_id: UUID) -> bool:
+        """Say whether the session is in reach, and nothing else about it."""
         ...
 
-    async def find_by_key(self, user_id: str, key: str) -> Session | None:
-        """Return the owner's session with this key."""
+    async def find_by_key(self, reach: Reach, user_id: str, key: str) -> Session | None:
+        """Return the owner's session with this key; None when it is not in reach.
+
+        An agent's scope brings no key into reach.
+        """
         ...
 
-    async def list_keys(self, of: KeySelection, *, limit: int) -> list[SessionKey]:
-        """Return the first `limit` keys of the selection, ascending by code point.
+    async def list_keys(self, reach: Reach, of: KeySelection, *, limit: int) -> list[SessionKey]:
+        """Return the first `limit` selected keys in reach, ascending by code point.
+
+        An agent's scope brings no key into reach.
 
         Costs O(log n + limit), and reads no message. Selecting by age looks at the
         sessions with the prefix one by one.
@@ -94,20 +99,20 @@ class SessionStore(Protocol):
         """
         ...
 
-    async def read_range(self, session: Session, seqs: range) -> list[Message] | None:
-        """Return the messages with these numbers, oldest first; None when they are not all there.
+    async def read_range(self, reach: Reach, session: Session, seqs: range) -> list[Message] | None:
+        """Return the messages with these numbers, oldest first; None unless all are in reach.
 
-        The session must come from this store, in reach of whoever asks. Numbers its head
-        shows are missing only when the log was cleared, or the session deleted, since.
+        The session must come from this store. Numbers that its head shows are missing only
+        when the log was cleared, or the session deleted, since then.
         """
         ...
 
     async def newest_of_each(
-        self, sessions: Sequence[Session], *, limit: int
+        self, reach: Reach, sessions: Sequence[Session], *, limit: int
     ) -> dict[UUID, list[Message]]:
         """Return the newest `limit` messages of each session, oldest first, in one query.
 
-        The sessions must come from this store, in reach of whoever asked for them.
+        The sessions must come from this store. Those out of reach have no messages here.
         """
         ...
 

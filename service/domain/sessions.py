@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from service.domain.access import Action, Caller, Reach, decide
+from service.domain.access import EVERYBODY, Action, Caller, Reach, decide, own
 from service.domain.errors import InvalidInput, SessionForeign, SessionKeyTaken, SessionNotFound
 from service.domain.models import (
     ListPage,
@@ -63,15 +63,15 @@ class Sessions:
         Raises what `create` raises, but SessionKeyTaken.
         """
         owner = new.user_id or caller.user_id
-        decide(caller, Action.CREATE, user_id=owner)
+        reach = decide(caller, Action.CREATE, user_id=owner)
         check_session(new)
-        found = new.key and await self._store.find_by_key(owner, new.key)
+        found = new.key and await self._store.find_by_key(reach, owner, new.key)
         if found:
             return found
         try:
             return await self.create(caller, new)
         except SessionKeyTaken as taken:
-            found = await self._store.find_by_key(owner, taken.key)
+            found = await self._store.find_by_key(reach, owner, taken.key)
             if found is None:
                 raise
             return found
@@ -106,7 +106,7 @@ class Sessions:
         Raises:
             SessionNotFound: the caller has none.
         """
-        found = await self._store.find_by_key(caller.user_id, key)
+        found = await self._store.find_by_key(own(caller), caller.user_id, key)
         if found is None:
             raise SessionNotFound
         return found
@@ -173,9 +173,11 @@ class Sessions:
         reach = decide(caller, action)
         return await self._found(session_id, self._store.read(reach, session_id, window))
 
-    async def read_range(self, session: Session, seqs: range) -> list[Message] | None:
+    async def read_range(
+        self, caller: Caller, session: Session, seqs: range
+    ) -> list[Message] | None:
         """Return these messages of a session the caller was just shown; see the store."""
-        return await self._store.read_range(session, seqs)
+        return await self._store.read_range(decide(caller, Action.READ), session, seqs)
 
     async def find_by_client_keys(
         self, caller: Caller, session_id: UUID, client_keys: Sequence[str]
@@ -243,10 +245,11 @@ class Sessions:
         return await self._store.count(reach, selection)
 
     async def newest_of_each(
-        self, sessions: Sequence[Session], *, limit: int
+        self, caller: Caller, sessions: Sequence[Session], *, limit: int
     ) -> dict[UUID, list[Message]]:
-        """Return the newest messages of sessions a caller was just shown, in one query."""
-        return await self._store.newest_of_each(sessions, limit=limit)
+        """Return the newest messages of sessions the caller was just shown, in one query."""
+        reach = decide(caller, Action.READ)
+        return await self._store.newest_of_each(reach, sessions, limit=limit)
 
     def _selection(self, caller: Caller, of: Selection) -> tuple[Reach, Selection]:
         user_id = caller.user_id if of.user_id is None else of.user_id
@@ -260,6 +263,6 @@ class Sessions:
         try:
             return await call
         except SessionNotFound:
-            if await self._store.exists(session_id):
+            if await self._store.exists(EVERYBODY, session_id):
                 raise SessionForeign from None
             raise

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from service.domain.access import Action, Caller, Reach, decide
+from service.domain.access import Action, Caller, decide
 from service.domain.errors import SessionNotFound
 from service.domain.models import JsonObject, Selection, User
 from service.domain.ports import SessionStore, UserStore
@@ -70,8 +70,8 @@ class Users:
         """
         reach = decide(caller, Action.PROFILE)
         user = await self._users.get(reach, user_id)
-        own = Reach(user_id=user.id)
-        async for session in self._sessions.scan(own, Selection(user_id=user.id)):
+        of_user = reach.narrowed_to(user.id)
+        async for session in self._sessions.scan(of_user, Selection(user_id=user.id)):
             with suppress(SessionNotFound):
-                await self._sessions.delete(own, session.id)
-        await self._users.delete(own, user.id)
+                await self._sessions.delete(of_user, session.id)
+        await self._users.delete(of_user, user.id)

@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from uuid import UUID
 
-from bson import Binary
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from service.domain.access import Reach
@@ -125,18 +124,20 @@ class MongoSessionStore:
     async def get(self, reach: Reach, session_id: UUID) -> Session:
         return await self._heads.load(reach, session_id)
 
-    async def exists(self, session_id: UUID) -> bool:
-        live = {"_id": Binary.from_uuid(session_id), **documents.LIVE}
+    async def exists(self, reach: Reach, session_id: UUID) -> bool:
+        live = documents.head_of(session_id, reach)
         head = await self._reads.run(lambda: self._sessions.find_one(live, {"_id": 1}))
         return head is not None
 
-    async def find_by_key(self, user_id: str, key: str) -> Session | None:
+    async def find_by_key(self, reach: Reach, user_id: str, key: str) -> Session | None:
+        if not reach.covers_user(user_id):
+            return None
         called = {"user_id": user_id, "key": key}
         head = await self._reads.run(lambda: self._sessions.find_one(called))
         return None if head is None else documents.from_head(head)
 
-    async def list_keys(self, of: KeySelection, *, limit: int) -> list[SessionKey]:
-        return await self._keys.first(of, limit)
+    async def list_keys(self, reach: Reach, of: KeySelection, *, limit: int) -> list[SessionKey]:
+        return await self._keys.first(of, limit) if reach.covers_user(of.user_id) else []
 
     async def list_heads(self, reach: Reach, page: ListPage, of: Selection) -> list[Session]:
         return await self._lists.find(documents.selected(reach, of), page)
@@ -154,13 +155,15 @@ class MongoSessionStore:
     ) -> tuple[Session, list[Message]]:
         for _ in range(READ_ROUNDS):
             head = await self._heads.load(reach, session_id)
-            messages = await self.read_range(head, seqs_in(window, head))
+            messages = await self.read_range(reach, head, seqs_in(window, head))
             if messages is not None:
                 return head, messages
         # The head promised more than the log held: it was cleared in between, every time.
         raise StoreUnavailable("The session is being emptied.")
 
-    async def read_range(self, session: Session, seqs: range) -> list[Message] | None:
+    async def read_range(self, reach: Reach, session: Session, seqs: range) -> list[Message] | None:
+        if not _covers(reach, session):
+            return None
         messages = await self._entries.read(session.id, seqs)
         return messages if len(messages) == len(seqs) else None
 
@@ -185,10 +188,11 @@ class MongoSessionStore:
         return await self._texts.best(head, words, before_seq=before_seq, limit=limit)
 
     async def newest_of_each(
-        self, sessions: Sequence[Session], *, limit: int
+        self, reach: Reach, sessions: Sequence[Session], *, limit: int
     ) -> dict[UUID, list[Message]]:
         messages: dict[UUID, list[Message]] = {session.id: [] for session in sessions}
-        for entry in await self._entries.newest_of_each(sessions, limit):
+        covered = [session for session in sessions if _covers(reach, session)]
+        for entry in await self._entries.newest_of_each(covered, limit):
             messages[entry["_id"]["s"].as_uuid()].append(documents.from_entry(entry))
         return messages
 
@@ -271,6 +275,10 @@ class MongoSessionStore:
     def _require_prepared(self) -> None:
         if not self.is_prepared:
             raise StoreUnavailable("The service is still preparing its database.")
+
+
+def _covers(reach: Reach, session: Session) -> bool:
+    return reach.covers(user_id=session.user_id, agent_id=session.agent_id)
 
 
 def _taken(session: Session, duplicate: Document) -> SessionKeyTaken | SessionIdTaken:

@@ -11,7 +11,7 @@ import orjson
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from service.domain.access import Reach
+from service.domain.access import EVERYBODY, Reach
 from service.domain.errors import StoreUnavailable, UserNotFound
 from service.domain.models import JsonObject, User, utc_now
 from service.storage.driver import Database, Document
@@ -33,7 +33,7 @@ class MongoUserStore:
     async def get_or_create(self, user: User) -> User:
         for _ in range(MAX_ROUNDS):
             with suppress(UserNotFound):
-                return await self.get(Reach(user_id=user.id), user.id)
+                return await self.get(EVERYBODY, user.id)
             with changing(), suppress(DuplicateKeyError):
                 await self._users.insert_one(_to_profile(user))
                 return user

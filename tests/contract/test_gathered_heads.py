@@ -145,7 +145,7 @@ async def test_reads_that_join_others_see_clears_and_deletes_by_another_process(
         await other_store.delete(ALICE, session.id)
         with pytest.raises(SessionNotFound):
             await store.get(ALICE, session.id)
-        return count, await store.exists(session.id)
+        return count, await store.exists(EVERYBODY, session.id)
 
     reading = asyncio.create_task(keep_reading())
     seen = [await clear_and_delete(session) for session in sessions]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domain.access import EVERYBODY
 from service.domain.models import Session, utc_now
 from service.domain.session_key import KeySelection, SessionKey, id_in, ids_called, key_text
 from service.storage.mongo import MongoSessionStore
@@ -32,7 +33,7 @@ PREFIXES = [*ODD_KEYS, *WIDE_KEYS, "i", "a:", "nothing", "id:0", "id:f", "ID:", 
 async def texts(
     store: MongoSessionStore, of: KeySelection = OF_ALICE, limit: int = 1000
 ) -> list[str]:
-    return [key.text for key in await store.list_keys(of, limit=limit)]
+    return [key.text for key in await store.list_keys(EVERYBODY, of, limit=limit)]
 
 
 async def fill(store: MongoSessionStore) -> list[str]:
@@ -45,13 +46,13 @@ async def fill(store: MongoSessionStore) -> list[str]:
 async def test_a_key_is_listed_with_the_id_of_its_session(store: MongoSessionStore) -> None:
     session = await open_session(store, key="mine")
 
-    assert [SessionKey("mine", session.id)] == await store.list_keys(OF_ALICE, limit=10)
+    assert [SessionKey("mine", session.id)] == await store.list_keys(EVERYBODY, OF_ALICE, limit=10)
 
 
 async def test_a_session_without_a_key_is_called_by_its_id(store: MongoSessionStore) -> None:
     session = await open_session(store)
 
-    found = await store.list_keys(OF_ALICE, limit=10)
+    found = await store.list_keys(EVERYBODY, OF_ALICE, limit=10)
 
     assert [SessionKey(f"id:{session.id}", session.id)] == found
 

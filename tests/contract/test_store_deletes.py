@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from service.domain.access import EVERYBODY
 from service.domain.errors import SessionNotFound
 from service.domain.models import utc_now
 from service.storage.append.append_log import AppendLog
@@ -84,11 +85,11 @@ async def test_only_one_of_many_concurrent_deletes_succeeds(store: MongoSessionS
 async def test_the_key_of_a_deleted_session_is_free_again(store: MongoSessionStore) -> None:
     gone = await open_session(store, key="k")
     await store.delete(ALICE, gone.id)
-    assert await store.find_by_key("alice", "k") is None
+    assert await store.find_by_key(EVERYBODY, "alice", "k") is None
 
     new = await open_session(store, key="k")
 
-    assert new == await store.find_by_key("alice", "k")
+    assert new == await store.find_by_key(EVERYBODY, "alice", "k")
 
 
 async def test_a_replay_on_a_deleted_session_reports_not_found(

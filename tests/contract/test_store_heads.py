@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from service.domain.access import EVERYBODY
 from service.domain.errors import (
     SessionIdTaken,
     SessionKeyTaken,
@@ -106,7 +107,7 @@ async def test_a_key_identifies_one_session_of_its_owner(store: MongoSessionStor
     with pytest.raises(SessionKeyTaken):
         await store.create(new_session(key="k"))
 
-    assert await store.find_by_key("alice", "k") == first
+    assert await store.find_by_key(EVERYBODY, "alice", "k") == first
 
 
 async def test_only_one_of_many_concurrent_creates_gets_the_same_key(
@@ -121,15 +122,15 @@ async def test_only_one_of_many_concurrent_creates_gets_the_same_key(
     created = [s for s, answer in zip(sessions, answers, strict=True) if answer is None]
     refused = [answer for answer in answers if isinstance(answer, SessionKeyTaken)]
     assert (len(created), len(refused)) == (1, 9)
-    assert await store.find_by_key("alice", "k") == created[0]
+    assert await store.find_by_key(EVERYBODY, "alice", "k") == created[0]
 
 
 async def test_two_owners_may_use_the_same_key(store: MongoSessionStore) -> None:
     of_alice = await open_session(store, key="k")
     of_bob = await open_session(store, key="k", user_id="bob")
 
-    assert await store.find_by_key("alice", "k") == of_alice
-    assert await store.find_by_key("bob", "k") == of_bob
+    assert await store.find_by_key(EVERYBODY, "alice", "k") == of_alice
+    assert await store.find_by_key(EVERYBODY, "bob", "k") == of_bob
 
 
 async def test_sessions_without_a_key_do_not_clash(store: MongoSessionStore) -> None:
@@ -156,22 +157,22 @@ async def test_an_unknown_session_is_not_found(store: MongoSessionStore) -> None
 async def test_exists_says_whether_any_user_has_the_session(store: MongoSessionStore) -> None:
     session = await open_session(store, user_id="bob")
 
-    assert await store.exists(session.id) is True
-    assert await store.exists(uuid4()) is False
+    assert await store.exists(EVERYBODY, session.id) is True
+    assert await store.exists(EVERYBODY, uuid4()) is False
 
 
 async def test_a_deleted_session_does_not_exist(store: MongoSessionStore) -> None:
     session = await open_session(store)
     await store.delete(ALICE, session.id)
 
-    assert await store.exists(session.id) is False
+    assert await store.exists(EVERYBODY, session.id) is False
 
 
 async def test_an_unused_key_finds_nothing(store: MongoSessionStore) -> None:
     await open_session(store, key="k", user_id="bob")
 
-    assert await store.find_by_key("alice", "k") is None
-    assert await store.find_by_key("bob", "K") is None
+    assert await store.find_by_key(EVERYBODY, "alice", "k") is None
+    assert await store.find_by_key(EVERYBODY, "bob", "K") is None
 
 
 async def test_an_unprepared_store_stores_nothing(

@@ -11,6 +11,7 @@ import pytest
 from pymongo.uri_parser import parse_uri
 
 from config.settings import Settings
+from service.domain.access import EVERYBODY
 from service.domain.errors import OutcomeUnknown, StoreUnavailable
 from service.domain.models import ListPage, Selection, utc_now
 from service.storage import driver
@@ -38,13 +39,13 @@ Call = Callable[[MongoSessionStore], Awaitable[Any]]
 
 READS: dict[str, Call] = {
     "get": lambda store: store.get(ALICE, ID),
-    "exists": lambda store: store.exists(ID),
-    "find_by_key": lambda store: store.find_by_key("alice", "k"),
+    "exists": lambda store: store.exists(EVERYBODY, ID),
+    "find_by_key": lambda store: store.find_by_key(EVERYBODY, "alice", "k"),
     "list_heads": lambda store: store.list_heads(ALICE, ListPage(limit=1), Selection()),
     "count": lambda store: store.count(ALICE, Selection()),
     "scan": lambda store: ids_of(store.scan(ALICE, Selection())),
     "read": lambda store: store.read(ALICE, ID, EVERYTHING),
-    "newest_of_each": lambda store: store.newest_of_each([new_session(end=1)], limit=1),
+    "newest_of_each": lambda store: store.newest_of_each(EVERYBODY, [new_session(end=1)], limit=1),
     "sweep": lambda store: store.sweep(begun_before=utc_now()),
     # These two change something, but read first.
     "update": lambda store: store.update(ALICE, ID, lambda head: head),
@@ -99,7 +100,7 @@ async def store_behind(
 ) -> AsyncIterator[MongoSessionStore]:
     """Give a store that has a connection for each call before the database falls silent."""
     async for store in store_at(proxy[1], kind, name_of(database), minPoolSize=CONNECTIONS):
-        await store.exists(ID)
+        await store.exists(EVERYBODY, ID)
         await proxy[0].connected(CONNECTIONS + MONITORS)
         yield store
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from service.domain.access import EVERYBODY
 from service.domain.errors import SessionNotFound, StoreUnavailable
 from service.domain.models import Session
 from service.domain.window import Window
@@ -133,7 +134,7 @@ async def test_the_newest_of_each_shows_the_end_of_every_log_oldest_first(
     empty = await open_session(store)
     heads = [await store.get(ALICE, session.id) for session in (longer, shorter, empty)]
 
-    found = await store.newest_of_each(heads, limit=2)
+    found = await store.newest_of_each(EVERYBODY, heads, limit=2)
 
     shown = {session_id: texts_of(log) for session_id, log in found.items()}
     assert {longer.id: "cd", shorter.id: "x", empty.id: ""} == shown
@@ -144,10 +145,10 @@ async def test_the_newest_of_each_starts_where_its_log_does(store: MongoSessionS
     session = await open_session(store, "abcd")
     head = await store.update(ALICE, session.id, started_at_3)
 
-    found = await store.newest_of_each([head], limit=10)
+    found = await store.newest_of_each(EVERYBODY, [head], limit=10)
 
     assert texts_of(found[session.id]) == "cd"
 
 
 async def test_the_newest_of_no_sessions_is_empty(store: MongoSessionStore) -> None:
-    assert await store.newest_of_each([], limit=10) == {}
+    assert await store.newest_of_each(EVERYBODY, [], limit=10) == {}

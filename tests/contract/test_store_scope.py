@@ -9,6 +9,7 @@ import pytest
 from service.domain.access import EVERYBODY, Reach
 from service.domain.errors import SessionNotFound
 from service.domain.models import ListPage, Selection, Session
+from service.domain.session_key import KeySelection, SessionKey
 from service.domain.window import Window
 from service.storage.mongo import MongoSessionStore
 from tests.contract.building import ALICE, BOB, ids_of, log_of, message, open_session, texts_of
@@ -103,4 +104,31 @@ async def test_lists_counts_and_scans_show_only_what_is_in_reach(
 async def test_the_key_of_another_user_finds_nothing(store: MongoSessionStore) -> None:
     await open_session(store, key="k")
 
-    assert await store.find_by_key("bob", "k") is None
+    assert await store.find_by_key(EVERYBODY, "bob", "k") is None
+
+
+async def test_a_key_out_of_reach_is_neither_found_nor_listed(store: MongoSessionStore) -> None:
+    session = await open_session(store, key="k")
+    of_alice = KeySelection(user_id="alice")
+    agents_reach = Reach(user_id="bob", agent_ids=frozenset({session.agent_id}))
+
+    for reach in (BOB, agents_reach):
+        assert await store.find_by_key(reach, "alice", "k") is None
+        assert await store.list_keys(reach, of_alice, limit=10) == []
+    assert await store.find_by_key(ALICE, "alice", "k") == session
+    assert await store.list_keys(ALICE, of_alice, limit=10) == [SessionKey("k", session.id)]
+
+
+async def test_a_session_out_of_reach_does_not_exist_and_shows_no_message(
+    store: MongoSessionStore,
+) -> None:
+    session = await open_session(store, "ab")
+    head = await store.get(ALICE, session.id)
+
+    assert await store.exists(BOB, session.id) is False
+    assert await store.read_range(BOB, head, range(1, 3)) is None
+    assert await store.newest_of_each(BOB, [head], limit=10) == {session.id: []}
+    assert await store.exists(ALICE, session.id) is True
+    assert texts_of(await store.read_range(ALICE, head, range(1, 3)) or []) == "ab"
+    found = await store.newest_of_each(ALICE, [head], limit=10)
+    assert texts_of(found[session.id]) == "ab"

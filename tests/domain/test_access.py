@@ -110,3 +110,10 @@ def test_a_reach_covers_a_users_own_sessions_and_those_of_its_agents(
     covered = {f"{u}/{a}" for u, a in sessions if reach.covers(user_id=u, agent_id=a)}
 
     assert expected == covered
+
+
+def test_a_reach_is_never_widened_by_narrowing_it() -> None:
+    assert EVERYBODY.narrowed_to("bob") == Reach(user_id="bob")
+    assert OWN_AND_AGENTS.narrowed_to("alice") == OWN
+    with pytest.raises(ValueError, match="only to a user whom it covers"):
+        OWN_AND_AGENTS.narrowed_to("bob")

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from service.domain.access import EVERYBODY
 from service.domain.errors import SessionNotFound, UserNotFound
 from service.domain.models import ListPage, Message, Selection, Session, User
 from service.domain.session_key import KeySelection
@@ -69,9 +70,11 @@ async def shown_by_all_reads(
         "range": _length(_read(store, with_two)),
         "search": _length(texts.best(with_two, "a b", before_seq=3, limit=10)),
         "change": _is_there(store.update(ALICE, made.id, lambda head: head)),
-        "exists": store.exists(made.id),
-        "by key": _is_found(store.find_by_key("alice", KEY)),
-        "keys": _length(store.list_keys(KeySelection(user_id="alice", prefix=KEY), limit=10)),
+        "exists": store.exists(EVERYBODY, made.id),
+        "by key": _is_found(store.find_by_key(EVERYBODY, "alice", KEY)),
+        "keys": _length(
+            store.list_keys(ALICE, KeySelection(user_id="alice", prefix=KEY), limit=10)
+        ),
         "a list": _length(store.list_heads(ALICE, page, of)),
         "one beside it": _length(store.list_heads(ALICE, page, of)),
         "a far list": _length(store.list_heads(ALICE, ListPage(limit=1000), of)),
@@ -91,8 +94,8 @@ async def _length(found: Awaitable[Sized]) -> int:
 
 async def _read(store: MongoSessionStore, session: Session) -> list[Message]:
     """Return the first two messages, or only the first if the other is missing."""
-    both = await store.read_range(session, range(1, 3))
-    return both or await store.read_range(session, range(1, 2)) or []
+    both = await store.read_range(EVERYBODY, session, range(1, 3))
+    return both or await store.read_range(EVERYBODY, session, range(1, 2)) or []
 
 
 async def _listed(profiles: AsyncIterator[User]) -> list[User]:
@@ -108,7 +111,7 @@ async def _is_there(call: Awaitable[object]) -> bool:
 
 
 async def _newest(store: MongoSessionStore, session: Session) -> int:
-    return len((await store.newest_of_each([session], limit=10))[session.id])
+    return len((await store.newest_of_each(EVERYBODY, [session], limit=10))[session.id])
 
 
 async def _is_found(found: Awaitable[object]) -> bool:

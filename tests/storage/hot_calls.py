@@ -30,14 +30,18 @@ def calls(store: MongoSessionStore, users: MongoUserStore, one: Session, two: Se
         "append again with the same keys": lambda: store.append(ALICE, one.id, keyed("k")),
         "read a page": lambda: store.read(ALICE, one.id, NEWEST),
         "get a head": lambda: store.get(ALICE, one.id),
-        "find by key": lambda: store.find_by_key("alice", "new"),
+        "find by key": lambda: store.find_by_key(EVERYBODY, "alice", "new"),
         "list a user's sessions": lambda: store.list_heads(ALICE, PAGE, Selection()),
         "lists of two users at once": lambda: asyncio.gather(
             *(store.list_heads(Reach(user_id=name), PAGE, Selection()) for name in ("bob", "eve"))
         ),
         "count a user's sessions": lambda: store.count(ALICE, Selection()),
-        "list a user's keys": lambda: store.list_keys(KeySelection(user_id="alice"), limit=2),
-        "newest messages of two sessions": lambda: store.newest_of_each([one, two], limit=2),
+        "list a user's keys": lambda: store.list_keys(
+            EVERYBODY, KeySelection(user_id="alice"), limit=2
+        ),
+        "newest messages of two sessions": lambda: store.newest_of_each(
+            EVERYBODY, [one, two], limit=2
+        ),
         "change settings": lambda: store.update(ALICE, one.id, lambda head: head),
         "clear": lambda: store.update(
             ALICE, one.id, lambda head: head.model_copy(update={"start": head.end + 1})
@@ -48,7 +52,7 @@ def calls(store: MongoSessionStore, users: MongoUserStore, one: Session, two: Se
             DASHBOARD, PAGE, Selection(agent_id="agent")
         ),
         "get a head, as an agent or admin": lambda: store.get(EVERYBODY, one.id),
-        "is it another's? (404 or 403)": lambda: store.exists(one.id),
+        "is it another's? (404 or 403)": lambda: store.exists(EVERYBODY, one.id),
         "sweep, every 30 s": lambda: store.sweep(begun_before=utc_now()),
         "export": lambda: ids_of(store.scan(EVERYBODY, Selection())),
     }

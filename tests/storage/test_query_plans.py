@@ -249,7 +249,7 @@ async def test_the_newest_of_each_costs_as_many_keys_as_it_shows(
     heads = await store.list_heads(EVERYBODY, ListPage(limit=20), Selection(agent_id="agent2"))
     caught.take()
 
-    await store.newest_of_each([long, *heads], limit=10)
+    await store.newest_of_each(EVERYBODY, [long, *heads], limit=10)
 
     plan = explain.one(caught.take(), HISTORY)
     assert {"_id_"} == plan.indexes
@@ -278,7 +278,7 @@ async def test_a_sweep_finds_the_leftovers_of_many_logs_at_the_cost_of_what_it_r
 async def test_a_key_costs_one_lookup(
     store: MongoSessionStore, caught: SentCommands, explain: Explainer
 ) -> None:
-    found = await store.find_by_key("bob", "77")
+    found = await store.find_by_key(EVERYBODY, "bob", "77")
 
     plan = explain.one(caught.take(), SESSIONS)
     assert found is not None

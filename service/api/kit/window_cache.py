@@ -74,7 +74,7 @@ class EncodedWindows:
             self.hits += 1
             return session, found.data
         self.misses += 1
-        messages = await self._sessions.read_range(session, seqs)
+        messages = await self._sessions.read_range(caller, session, seqs)
         if messages is None:
             # The log was cleared in between: the head and the messages must match.
             session, messages = await self._sessions.read(caller, session_id, window)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import NamedTuple
 from uuid import UUID
 
-from service.domain.access import EVERYBODY, Reach
+from service.domain.access import EVERYBODY
 from service.domain.errors import InvalidInput, SessionIdTaken, SessionKeyTaken, SessionNotFound
 from service.domain.models import Message, NewMessage, Selection, Session, User
 from service.domain.ports import SessionStore, UserStore
@@ -39,7 +39,8 @@ class Transfer:
         Where an agent is selected there are none: profiles belong to users.
         """
         if of.agent_id is None:
-            async for profile in self._users.scan(Reach(user_id=of.user_id)):
+            reach = EVERYBODY if of.user_id is None else EVERYBODY.narrowed_to(of.user_id)
+            async for profile in self._users.scan(reach):
                 yield profile
 
     async def restore_profile(self, profile: User) -> bool:
@@ -113,7 +114,7 @@ class Transfer:
         if conversation.has_own_id:
             found = await self._get(wanted.id)
         else:
-            found = await self._store.find_by_key(wanted.user_id, wanted.key or "")
+            found = await self._store.find_by_key(EVERYBODY, wanted.user_id, wanted.key or "")
         for field in ("user_id", "agent_id"):
             if found is not None and getattr(found, field) != getattr(wanted, field):
                 raise InvalidInput(

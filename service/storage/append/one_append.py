@@ -8,7 +8,7 @@ gap, and nothing acknowledged is ever lost (decision 0002).
 from collections.abc import Sequence
 from itertools import islice
 
-from service.domain.access import Reach
+from service.domain.access import EVERYBODY
 from service.domain.errors import (
     IdempotencyKeyReused,
     OutcomeUnknown,
@@ -154,7 +154,8 @@ class OneAppend:
     async def _reload_head(self) -> None:
         """Load the head again, and leave nothing behind where a delete or a clear came between."""
         try:
-            self.head = await self._heads.load(Reach(user_id=self.head.user_id), self.head.id)
+            of_owner = EVERYBODY.narrowed_to(self.head.user_id)
+            self.head = await self._heads.load(of_owner, self.head.id)
         except SessionNotFound:
             await self._take_back(before=max(message.seq for message in self.messages) + 1)
             raise

@@ -73,7 +73,7 @@ async def create_test_session(request: Request) -> Response:
 )
 async def list_sessions(request: Request) -> Response:
     found, total = await _selected(request, read_query(request, SessionsQuery))
-    newest = await sessions(request).newest_of_each(found, limit=MESSAGES_IN_LISTS)
+    newest = await sessions(request).newest_of_each(caller(request), found, limit=MESSAGES_IN_LISTS)
     views = [session_view(session, newest[session.id]) for session in found]
     return reply({"sessions": views, "total": total})
 
