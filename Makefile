@@ -22,6 +22,11 @@ check: $(VENV)/.dev ## Lint, format check, strict types
 	$(BIN)/mypy
 	$(BIN)/python -m tests.english
 
+.PHONY: quick
+quick: check ## Lint, types, and in a minute the tests that need no MongoDB, on stores in memory
+	$(BIN)/pytest -q -n 2 --dist worksteal --memory -m 'not alone and not nightly and not no_cover' \
+	  -k 'not database_away and not without_a_database' tests/domain tests/contract tests/api
+
 # Tests marked no_cover run the same lines again and again: traced, they would take twice as long.
 .PHONY: cover
 cover: $(VENV)/.dev clients promtool chromium ## All tests except the nightly ones, with branch coverage and its minimum

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from service.auth.errors import ConfigurationError
 from service.databases import database_name, open_database, store_in, url_for_clients
 from service.domain.chat.chat import Chat
 from service.domain.keys import Keys
-from service.domain.ports import ChatModel
+from service.domain.ports import ChatModel, ServedStore, UserStore
 from service.domain.sessions import Sessions
 from service.domain.users import Users
 from service.edge.compression import Compression
@@ -45,15 +45,25 @@ from service.llm.templates import SandboxedTemplates
 from service.observability.configured import observer_for
 from service.observability.health import Readiness
 from service.observability.metrics import exposition
+from service.observability.observer import Observer
 from service.observability.watching import (
     MeasuredModel,
     Sampler,
     count_key_set,
 )
-from service.storage.driver import Database
 from service.storage.rate_counts import RateCounts
 from service.storage.users import MongoUserStore
 from service.upkeep import background, upkeep
+
+Stores = tuple[ServedStore, UserStore]
+OpenStores = Callable[[Settings, Observer], AbstractAsyncContextManager[Stores]]
+
+
+@asynccontextmanager
+async def mongo_stores(settings: Settings, observer: Observer) -> AsyncIterator[Stores]:
+    """Open the stores on MongoDB, which may be away, and come later."""
+    async with open_database(settings, *observer.drivers) as database:
+        yield store_in(database, settings, watch=observer.batch), MongoUserStore(database)
 
 
 class SessionService:
@@ -76,8 +86,10 @@ class SessionService:
         metrics_folder: Path | None = None,
         dialects: Sequence[Dialect] = ALL,
         keep_alive_s: float = KEEP_ALIVE_S,
+        open_stores: OpenStores = mongo_stores,
     ) -> None:
         self.settings = settings
+        self._open_stores = open_stores
         self.readiness = Readiness()
         self._dialects = [*dialects, ops.DIALECT]
         self.router = Router(self._dialects)
@@ -115,10 +127,10 @@ class SessionService:
         settings = self.settings
         async with (
             aclosing(self._observer),
-            open_database(settings, *self._observer.drivers) as database,
+            self._open_stores(settings, self._observer) as (store, users),
             _counting(self._counts, settings),
             model_for(settings, demo=self._demo) as model,
-            self._open_on(database, model),
+            self._open_on(store, users, model),
         ):
             yield
 
@@ -164,9 +176,10 @@ class SessionService:
         )
 
     @asynccontextmanager
-    async def _open_on(self, database: Database, model: ChatModel | None) -> AsyncIterator[None]:
+    async def _open_on(
+        self, store: ServedStore, users: UserStore, model: ChatModel | None
+    ) -> AsyncIterator[None]:
         settings, observer = self.settings, self._observer
-        store = store_in(database, settings, watch=observer.batch)
         self.readiness.details = store.details
         sessions = observer.use_cases(Sessions(store))
         chat = Chat(
@@ -182,7 +195,7 @@ class SessionService:
             sessions=sessions,
             keys=observer.use_cases(Keys(sessions, store)),
             chat=observer.use_cases(chat),
-            users=observer.use_cases(Users(MongoUserStore(database), store)),
+            users=observer.use_cases(Users(users, store)),
             windows=windows,
             time_is_up=asyncio.get_running_loop().create_future(),
         )

@@ -10,8 +10,8 @@ from typing import Any
 from config.settings import Settings
 from service.domain.errors import StoreUnavailable
 from service.domain.models import utc_now
+from service.domain.ports import ServedStore
 from service.observability.watching import measured_sweep
-from service.storage.mongo import MongoSessionStore
 
 PREPARE_PAUSE_S = 1
 CANCEL_AGAIN_S = 1
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def upkeep(store: MongoSessionStore, settings: Settings) -> AsyncIterator[None]:
+async def upkeep(store: ServedStore, settings: Settings) -> AsyncIterator[None]:
     """Prepare the store, immediately if the database is up; sweep it from then on."""
     with suppress(StoreUnavailable):
         await store.prepare()
@@ -40,7 +40,7 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
 
-async def _prepare_and_sweep(store: MongoSessionStore, settings: Settings) -> None:
+async def _prepare_and_sweep(store: ServedStore, settings: Settings) -> None:
     while not store.is_prepared:
         await _unless_away(store.prepare())
         await asyncio.sleep(PREPARE_PAUSE_S)

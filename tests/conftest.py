@@ -1,5 +1,6 @@
 """What all tests share: one real MongoDB for the whole run."""
 
+import inspect
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,7 +12,44 @@ from service.devdb.embedded import EmbeddedMongo
 give_motor_workers(Settings(_env_file=None).mongo_max_pool)
 
 
+MEMORY_OPTION = "--memory"
+# These fixtures take the stores in memory instead, or open a connection only where it is used.
+NEED_NO_MONGODB = {"app", "talking", "mongodb", "mongo_url", "databases"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(MEMORY_OPTION, action="store_true", help="run what needs no MongoDB")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption(MEMORY_OPTION):
+        return
+    left_out = [item for item in items if _needs_mongodb(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _needs_mongodb(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):
+        return False
+    if "kind" in item.fixturenames:
+        return item.callspec.params.get("kind") != "memory"
+    fixtures = item._fixtureinfo.name2fixturedefs.items()  # noqa: SLF001  No other way.
+    asked_for = {
+        argument
+        for name, definitions in fixtures
+        if name not in NEED_NO_MONGODB
+        for argument in definitions[-1].argnames
+    } | set(inspect.signature(item.function).parameters)
+    return bool({"mongo_url", "mongodb"} & asked_for)
+
+
 @pytest.fixture(scope="session")
-async def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+async def mongo_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    if request.config.getoption(MEMORY_OPTION):
+        yield "mongodb://127.0.0.1:1/"
+        return
     async with EmbeddedMongo(tmp_path_factory.mktemp("mongo")) as url:
         yield url

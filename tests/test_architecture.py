@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "service.api": {"service.auth", "service.domain", "service.observability", "service.signals"},
     "service.edge": {"service.api", "service.domain", "service.observability", "service.signals"},
     "service.databases": {"config", "service.devdb", "service.signals", "service.storage"},
-    "service.upkeep": {"config", "service.domain", "service.observability", "service.storage"},
+    "service.upkeep": {"config", "service.domain", "service.observability"},
     "service.run": {"config", "service.app", "service.edge", "service.observability"},
     "service.cli": {
         *("config", "service.auth", "service.databases", "service.domain"),

@@ -192,6 +192,36 @@ class SessionStore(Protocol):
         ...
 
 
+class ServedStore(SessionStore, Protocol):
+    """A session store as a service opens, watches and closes it.
+
+    Once it `is_prepared`, changes can be stored: the indexes that hold the promises exist.
+    """
+
+    is_prepared: bool
+
+    @property
+    def appends_waiting(self) -> int:
+        """How many appends are in no batch yet."""
+        ...
+
+    async def prepare(self) -> None:
+        """Build what changes need, unless it exists."""
+        ...
+
+    async def close(self) -> None:
+        """Finish the writes under way, also of callers that have gone; in bounded time."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the store has responded."""
+        ...
+
+    def details(self) -> list[str]:
+        """Return why the store cannot be used now, or promises less; without asking it."""
+        ...
+
+
 class UserStore(Protocol):
     """Keeps the profiles of users. May raise what SessionStore may.
 

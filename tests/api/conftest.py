@@ -7,10 +7,12 @@ import httpx2
 import pytest
 
 from config.settings import Settings
-from service.app import SessionService
+from service.app import OpenStores, SessionService, mongo_stores
 from service.domain.access import ADMIN_SCOPE, AGENT_SCOPE_PREFIX
 from service.llm.scripted import Script
 from tests.api.asking import SECRET, Api
+from tests.conftest import MEMORY_OPTION
+from tests.memory import memory_stores
 from tests.mongods import running_mongod
 from tests.scripted import ScriptedModel, scripted_server
 
@@ -22,7 +24,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Test the native API twice: on a replica set, and on a standalone server."""
     is_native = metafunc.module.__name__.rpartition(".")[2].startswith("test_native")
     if is_native and "mongodb" in metafunc.fixturenames:
-        kinds = [REPLICA_SET, STANDALONE]
+        in_memory = metafunc.config.getoption(MEMORY_OPTION)
+        kinds = [REPLICA_SET] if in_memory else [REPLICA_SET, STANDALONE]
         metafunc.parametrize("mongodb", kinds, indirect=True, scope="session")
 
 
@@ -38,7 +41,12 @@ async def mongodb(
 
 
 @pytest.fixture(scope="session")
-async def app(mongodb: str) -> AsyncIterator[SessionService]:
+def open_stores(request: pytest.FixtureRequest) -> OpenStores:
+    return memory_stores if request.config.getoption(MEMORY_OPTION) else mongo_stores
+
+
+@pytest.fixture(scope="session")
+async def app(mongodb: str, open_stores: OpenStores) -> AsyncIterator[SessionService]:
     settings = Settings(
         _env_file=None,
         mongo_url=mongodb,
@@ -46,7 +54,7 @@ async def app(mongodb: str) -> AsyncIterator[SessionService]:
         jwt_secret=SECRET,
         requests_per_minute={"keyed": 1_000_000},
     )
-    app = SessionService(settings)
+    app = SessionService(settings, open_stores=open_stores)
     async with app.lifespan():
         yield app
 
@@ -70,7 +78,9 @@ def script(scripted: ScriptedModel) -> Script:
 
 
 @pytest.fixture(scope="session")
-async def talking(mongodb: str, scripted: ScriptedModel) -> AsyncIterator[httpx2.AsyncClient]:
+async def talking(
+    mongodb: str, open_stores: OpenStores, scripted: ScriptedModel
+) -> AsyncIterator[httpx2.AsyncClient]:
     """Give a client of a service whose model responds as the script says."""
     settings = Settings(
         _env_file=None,
@@ -83,7 +93,7 @@ async def talking(mongodb: str, scripted: ScriptedModel) -> AsyncIterator[httpx2
         llm_timeout_s=1,
         llm_max_retries=0,
     )
-    app = SessionService(settings)
+    app = SessionService(settings, open_stores=open_stores)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.lifespan(),

@@ -1,9 +1,11 @@
-"""One store, on each backend it supports: the whole suite runs on all three.
+"""The stores on MongoDB, through each driver and on mongomock, and the one in memory.
 
-A module that needs a real MongoDB overrides `kind`. Each run has a fresh database of each
+A module that needs a real MongoDB overrides `kind`. A test that asks for `database` looks
+into MongoDB, so it does not run on the store in memory. Each run has a fresh database of each
 kind; each test finds it empty.
 """
 
+import inspect
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 
@@ -15,18 +17,32 @@ from service.storage.mongo import MongoSessionStore
 from tests.contract.building import store_on
 from tests.contract.mock_database import MockDatabase
 from tests.databases import connected, fresh_database, name_of
+from tests.memory import MemorySessionStore
 from tests.storage.mongo_commands import SentCommands
 
+MEMORY = "memory"
 REAL_KINDS = ("motor", "pymongo")
 
 
-@pytest.fixture(params=["mongomock", *REAL_KINDS])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+LOOKS_INTO_MONGODB = {"database", "databases", "other_store", "watched"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "kind" not in metafunc.fixturenames or "kind" in (*chosen, *vars(metafunc.module)):
+        return
+    needs_mongodb = LOOKS_INTO_MONGODB & set(inspect.signature(metafunc.function).parameters)
+    kinds = ["mongomock", *REAL_KINDS, *([] if needs_mongodb else [MEMORY])]
+    metafunc.parametrize("kind", kinds)
 
 
 @pytest.fixture(scope="session")
-async def databases(mongo_url: str) -> AsyncIterator[Mapping[str, Database]]:
+async def databases(
+    request: pytest.FixtureRequest, mongo_url: str
+) -> AsyncIterator[Mapping[str, Database]]:
+    if request.config.getoption("--memory"):
+        yield {}
+        return
     async with AsyncExitStack() as stack:
         found: dict[str, Database] = {"mongomock": MockDatabase()}
         for name in REAL_KINDS:
@@ -36,15 +52,18 @@ async def databases(mongo_url: str) -> AsyncIterator[Mapping[str, Database]]:
 
 
 @pytest.fixture
-async def database(databases: Mapping[str, Database], kind: str) -> AsyncIterator[Database]:
+async def database(databases: Mapping[str, Database], kind: str) -> AsyncIterator[Database | None]:
+    if kind == MEMORY:
+        yield None
+        return
     yield databases[kind]
     for name in (SESSIONS, HISTORY):
         await databases[kind][name].delete_many({})
 
 
 @pytest.fixture
-async def store(database: Database) -> MongoSessionStore:
-    return await store_on(database)
+async def store(database: Database | None) -> MongoSessionStore | MemorySessionStore:
+    return MemorySessionStore() if database is None else await store_on(database)
 
 
 @pytest.fixture

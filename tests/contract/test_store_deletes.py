@@ -259,6 +259,7 @@ async def test_deletes_that_left_nothing_share_the_calls_of_a_sweep(
     assert names_of(sent.take()) == {"find": 2, "delete": 1}
 
 
+@pytest.mark.parametrize("kind", ["mongomock", *REAL_KINDS])
 async def test_successive_sweeps_finish_any_number_of_deletes(store: MongoSessionStore) -> None:
     for _ in range(SWEEP_BATCH + 1):
         session = await open_session(store)

@@ -29,6 +29,7 @@ from service.storage.indexes import HISTORY, SESSIONS
 from service.storage.mongo import MongoSessionStore
 from tests.contract.building import ALICE, message, new_session, store_on
 from tests.databases import connected, fresh_database, name_of
+from tests.memory import MemorySessionStore
 
 EXAMPLES = 25
 STEPS = 40
@@ -103,7 +104,7 @@ class World:
         second = (await enter(connected("pymongo", mongo_url)))[name_of(first)]
         return [first, second]
 
-    def store(self, number: int) -> MongoSessionStore:
+    def store(self, number: int) -> MongoSessionStore | MemorySessionStore:
         return self.run(store_on(self.databases[number]))
 
     async def empty(self) -> None:
@@ -113,6 +114,21 @@ class World:
     def close(self) -> None:
         self.run(self._stack.aclose())
         self._loop.close()
+
+
+class MemoryWorld(World):
+    """A loop of its own, and one store in memory, which both processes use."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._stack = AsyncExitStack()
+        self._store = MemorySessionStore()
+
+    def store(self, number: int) -> MemorySessionStore:
+        return self._store
+
+    async def empty(self) -> None:
+        self._store = MemorySessionStore()
 
 
 class StoresBesideAModel(RuleBasedStateMachine):
@@ -268,8 +284,17 @@ def world(mongo_url: str) -> Iterator[World]:
 
 @pytest.mark.no_cover
 def test_two_stores_behave_like_a_plain_list(world: World) -> None:
-    machine: Any = partial(StoresBesideAModel, world)
+    run_machine(world)
 
+
+def test_the_store_in_memory_behaves_like_a_plain_list() -> None:
+    world = MemoryWorld()
+    run_machine(world)
+    world.close()
+
+
+def run_machine(world: World) -> None:
+    machine: Any = partial(StoresBesideAModel, world)
     run_state_machine_as_test(
         machine,
         settings=settings(

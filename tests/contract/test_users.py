@@ -17,12 +17,16 @@ from service.storage.driver import Database
 from service.storage.users import USERS, MongoUserStore
 from tests.contract.building import ALICE, BOB
 from tests.contract.odd_json import ODD_JSON
+from tests.memory import MemoryUserStore
 
 NOWHERE = "mongodb://127.0.0.1:1/?directConnection=true"
 
 
 @pytest.fixture
-async def users(database: Database) -> AsyncIterator[MongoUserStore]:
+async def users(database: Database | None) -> AsyncIterator[MongoUserStore | MemoryUserStore]:
+    if database is None:
+        yield MemoryUserStore()
+        return
     yield MongoUserStore(database)
     await database[USERS].delete_many({})
 
