@@ -7,6 +7,7 @@ import httpx2
 
 from service.llm.scripted import Script
 from tests.api.asking import Api
+from tests.every import every
 
 CALL = {
     "id": "call_1",
@@ -35,7 +36,7 @@ def chunks_of(answer: httpx2.Response) -> list[dict[str, Any]]:
     assert answer.headers["content-type"].startswith("text/event-stream")
     *lines, last, rest = answer.text.split("\n\n")
     assert (last, rest) == ("data: [DONE]", "")
-    assert all(line.startswith("data: ") for line in lines)
+    assert every(line.startswith("data: ") for line in lines)
     return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.asking import Api
 from tests.api.julep_asking import add, history, make_session
+from tests.every import every
 
 CALL = {
     "id": "call_1",
@@ -127,7 +128,7 @@ async def test_a_call_without_an_id_gets_one(alice: Api) -> None:
 
     ids = [message["tool_calls"][0]["id"] for message in await alice.history(session_id)]
     assert len(set(ids)) == 2
-    assert all(call_id.startswith("call_") for call_id in ids)
+    assert every(call_id.startswith("call_") for call_id in ids)
 
 
 async def test_a_result_that_names_only_the_tool_gets_the_id_of_its_call(alice: Api) -> None:

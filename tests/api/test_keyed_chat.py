@@ -12,6 +12,7 @@ import pytest
 from service.llm.scripted import Script, Step
 from tests.api.asking import Api
 from tests.api.keyed_asking import CALL, FAILURES, SESSIONS, listed, log_of, show, talking_service
+from tests.every import every
 
 CHAT, STREAM = "/api/v1/chat", "/api/v1/chat/stream"
 BOTH = pytest.mark.parametrize("path", [CHAT, STREAM])
@@ -91,7 +92,7 @@ async def test_without_a_key_each_turn_creates_a_new_session(talker: Api, path: 
 
     keys = await listed(talker)
     assert len(keys) == 2
-    assert all(NEW_KEY.fullmatch(key) for key in keys)
+    assert every(NEW_KEY.fullmatch(key) for key in keys)
 
 
 @pytest.mark.parametrize("key", ["a", "a" * 128, "user:alice@example.com_1-2.3", "id:x", "api:"])

@@ -23,6 +23,7 @@ from service.domain.models import NewMessage, Role
 from service.llm.scripted import Script, Step
 from tests.api.asking import SECRET, Api
 from tests.api.keyed_asking import listening
+from tests.every import every
 from tests.running import STOP_TIMEOUT_S, RunningService, run_service
 from tests.scripted import ScriptedModel, scripted_server
 from tests.served import until
@@ -230,7 +231,7 @@ async def test_a_parser_skips_the_comments(running: Running, dialect: str) -> No
 
     assert KEEP_ALIVE.decode() in answer.text
     events = [block for block in answer.text.split("\n\n") if block and block[0] != ":"]
-    assert all(
+    assert every(
         line.startswith(("data: ", "event: ")) for block in events for line in block.split("\n")
     )
     assert "Once" in answer.text
@@ -293,4 +294,4 @@ async def test_an_export_whose_session_is_deleted_meanwhile_is_cut_off_without_a
     [record] = [r for r in caplog.records if r.levelno >= logging.WARNING and r.name != UVICORN]
     assert record.getMessage() == "a document was cut off: session_not_found"
     assert record.exc_info is None
-    assert all(r.exc_info is None for r in caplog.records)
+    assert every(r.exc_info is None for r in caplog.records)

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from tests.api.asking import Api
+from tests.every import every
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -128,7 +129,7 @@ async def test_include_adds_the_services_own_fields(alice: Api) -> None:
 
     assert [message["seq"] for message in data] == [1, 2]
     assert len({UUID(message["id"]) for message in data}) == 2
-    assert all(TIME.fullmatch(message["created_at"]) for message in data)
+    assert every(TIME.fullmatch(message["created_at"]) for message in data)
     assert data[0].keys() == {"role", "content", "seq", "id", "created_at"}
 
 

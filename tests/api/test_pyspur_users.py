@@ -10,6 +10,7 @@ import pytest
 
 from tests.api.asking import Api
 from tests.api.pyspur_asking import each_mount, listed, make_session
+from tests.every import every
 
 
 async def make_user(api: Api, mount: str = "", **fields: Any) -> dict[str, Any]:
@@ -63,7 +64,7 @@ async def test_null_metadata_is_treated_as_missing(alice: Api) -> None:
 async def test_racing_creates_of_one_user_agree(alice: Api) -> None:
     made = await asyncio.gather(*(make_user(alice, user_metadata={"n": n}) for n in range(10)))
 
-    assert all(user == made[0] for user in made)
+    assert every(user == made[0] for user in made)
 
 
 @each_mount

@@ -35,6 +35,7 @@ from tests.contract.building import (
     texts_of,
 )
 from tests.contract.conftest import REAL_KINDS
+from tests.every import every
 from tests.storage.mongo_commands import SentCommands
 
 Appending = MongoSessionStore | AppendLog
@@ -156,7 +157,7 @@ async def test_another_process_in_the_middle_of_a_batch_costs_no_message_and_kee
     assert [sorted(texts) for texts in ("-abc", "-abcxy", "-abc", "-abcxy", "-abc")] == [
         sorted(texts_of(log)) for log in logs
     ]
-    assert all(seqs_of(log) == list(range(1, len(log) + 1)) for log in logs)
+    assert every(seqs_of(log) == list(range(1, len(log) + 1)) for log in logs)
     assert [answer[0] for answer in answers] == [
         next(m for m in logs[i] if m.content == text) for text in "abc" for i in range(5)
     ]
@@ -223,7 +224,7 @@ async def test_a_bad_request_among_good_ones_fails_alone(
     )
 
     assert [error] == [type(answer) for answer in refused]
-    assert all(isinstance(answer, list) for answer in [*before, *after])
+    assert every(isinstance(answer, list) for answer in [*before, *after])
     assert await logs_of(store, sessions) == ["-ab"] * 5
 
 

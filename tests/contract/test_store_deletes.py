@@ -32,6 +32,7 @@ from tests.contract.building import (
     texts_of,
 )
 from tests.contract.conftest import REAL_KINDS
+from tests.every import every
 from tests.storage.mongo_commands import SentCommands
 
 SOON = utc_now() + timedelta(hours=1)
@@ -238,7 +239,7 @@ async def test_sessions_cleared_or_deleted_during_a_sweep_are_left_to_a_later_on
     await store.sweep(begun_before=SOON)
 
     left = [await stored_head(database, session.id) for session in (cleared, deleted)]
-    assert all("sweep_from" in head for head in left)
+    assert every("sweep_from" in head for head in left)
     await store.sweep(begun_before=SOON)
     for session in (cleared, deleted):
         assert await stored_seqs(database, session.id) == []

@@ -23,6 +23,7 @@ from tests.contract.building import (
     new_session,
     open_session,
 )
+from tests.every import every
 
 NOW = utc_now()
 OF_ALICE = Selection(user_id="alice")
@@ -262,4 +263,4 @@ async def test_a_scan_shows_lasting_sessions_once_while_others_come_and_go(
             await store.delete(ALICE, passing.pop())
 
     assert lasting == [session_id for session_id in seen if session_id in set(lasting)]
-    assert all(first < second for first, second in pairwise(seen))
+    assert every(first < second for first, second in pairwise(seen))

@@ -31,6 +31,7 @@ from tests.contract.building import (
 )
 from tests.contract.conftest import REAL_KINDS
 from tests.databases import connected, fresh_database
+from tests.every import every
 
 
 @pytest.fixture(params=REAL_KINDS)
@@ -116,7 +117,7 @@ async def test_concurrent_replays_on_two_stores_store_each_message_once(
         *(stores[n % 2].append(ALICE, session.id, keyed("abc")) for n in range(20))
     )
 
-    assert all(answer == answers[0] for answer in answers)
+    assert every(answer == answers[0] for answer in answers)
     assert sorted("abc") == sorted(texts_of(await log_of(store, session)))
 
 
@@ -215,7 +216,7 @@ async def test_concurrent_clears_and_appends_never_reuse_a_number_or_leave_a_gap
     head, log = await store.read(ALICE, session.id, EVERYTHING)
     numbers = seqs_of(acknowledged)
     assert len(set(numbers)) == len(numbers) == 100 * size
-    assert all(is_ascending(numbers[i : i + size]) for i in range(0, len(numbers), size))
+    assert every(is_ascending(numbers[i : i + size]) for i in range(0, len(numbers), size))
     assert dense(head.start, head.message_count) == seqs_of(log)
     assert seqs_of(log) == await stored_seqs(database, session.id)
     assert sorted(n for n in numbers if n >= head.start) == seqs_of(log)
@@ -235,7 +236,7 @@ async def test_a_delete_during_appends_leaves_nothing_behind(
     answers = await asyncio.gather(*(append_and_delete(session) for session in sessions))
 
     failures = [a for found in answers for a in found if isinstance(a, BaseException)]
-    assert all(isinstance(failure, SessionNotFound) for failure in failures)
+    assert every(isinstance(failure, SessionNotFound) for failure in failures)
     assert [await stored_seqs(database, session.id) for session in sessions] == [[]] * 10
 
 

@@ -10,6 +10,7 @@ import pytest
 from config.settings import Settings
 from tests.deploy.compose import compose, required_variables, services
 from tests.deploy.manifests import ROOT
+from tests.every import every
 
 OBSERVABILITY = {"prometheus", "grafana"}
 DATABASE = {"mongo", "mongo-initiate", "indexes", "service"}
@@ -62,7 +63,7 @@ def test_no_secret_has_a_value() -> None:
     ]
 
     assert secrets
-    assert all(re.search(r"\$\{\w+:(\?[^}]+|-)\}", value) for value in secrets)
+    assert every(re.search(r"\$\{\w+:(\?[^}]+|-)\}", value) for value in secrets)
 
 
 def test_the_service_logs_in_to_mongodb_as_its_least_privileged_user() -> None:

@@ -15,13 +15,14 @@ import pytest
 from config.settings import Settings
 from tests.deploy.dockerfile import instructions, stages, values
 from tests.deploy.manifests import ROOT, container, pod, the
+from tests.every import every
 
 
 def test_both_stages_use_the_same_pinned_base() -> None:
     bases = {value.split(" AS ")[0] for name, value in instructions() if name == "FROM"}
 
     assert len(stages()) == 2
-    assert all(re.fullmatch(r"python:3\.11\.\d+-slim-bookworm", base) for base in bases)
+    assert every(re.fullmatch(r"python:3\.11\.\d+-slim-bookworm", base) for base in bases)
     assert len(bases) == 1
 
 
@@ -31,7 +32,7 @@ def test_only_packages_locked_with_hashes_are_fetched() -> None:
     fetching = [command for command in installs if "--no-index" not in command]
 
     assert len(fetching) == 2
-    assert all("--require-hashes" in command for command in fetching)
+    assert every("--require-hashes" in command for command in fetching)
     assert [c.split(" -r ")[1] for c in fetching] == ["locks/build.txt", "locks/runtime.txt"]
 
 

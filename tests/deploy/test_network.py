@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.manifests import OVERLAYS, Manifest, of_kind, selects, the, workloads
+from tests.every import every
 
 pytestmark = pytest.mark.parametrize("overlay", OVERLAYS)
 EVERYONE = {"0.0.0.0/0", "::/0"}
@@ -28,8 +29,8 @@ def test_traffic_that_no_policy_allows_is_denied(overlay: str) -> None:
 
 def test_every_rule_names_its_peers_and_its_ports(overlay: str) -> None:
     assert rules(overlay)
-    assert all(rule["peers"] and rule.get("ports") for _, rule in rules(overlay))
-    assert all(port.get("port") for _, rule in rules(overlay) for port in rule["ports"])
+    assert every(rule["peers"] and rule.get("ports") for _, rule in rules(overlay))
+    assert every(port.get("port") for _, rule in rules(overlay) for port in rule["ports"])
 
 
 def test_no_rule_selects_every_pod_or_every_namespace(overlay: str) -> None:
@@ -41,7 +42,7 @@ def test_no_rule_selects_every_pod_or_every_namespace(overlay: str) -> None:
         if key in peer
     ]
 
-    assert all(selector.get("matchLabels") for selector in selectors)
+    assert every(selector.get("matchLabels") for selector in selectors)
 
 
 def test_the_internet_is_reached_only_over_https_and_never_reaches_in(overlay: str) -> None:
@@ -53,7 +54,7 @@ def test_the_internet_is_reached_only_over_https_and_never_reaches_in(overlay: s
     ]
 
     assert [(side, ports) for side, ports, _ in open_rules] == [("egress", [443])]
-    assert all(METADATA_NETWORK in b["except"] for *_, b in open_rules if b["cidr"] in EVERYONE)
+    assert every(METADATA_NETWORK in b["except"] for *_, b in open_rules if b["cidr"] in EVERYONE)
 
 
 def test_every_policy_but_the_general_ones_selects_a_workload(overlay: str) -> None:

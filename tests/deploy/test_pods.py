@@ -18,6 +18,7 @@ from tests.deploy.manifests import (
     the,
     workloads,
 )
+from tests.every import every
 
 pytestmark = pytest.mark.parametrize("overlay", DEPLOYED)
 LONG_RUNNING = {"Deployment", "StatefulSet"}
@@ -37,8 +38,8 @@ def test_every_image_has_a_version(overlay: str) -> None:
 def test_every_container_has_requests_and_limits(overlay: str) -> None:
     bounded = [one["resources"] for _, one in containers(overlay)]
 
-    assert all(r[side].keys() == {"cpu", "memory"} for r in bounded for side in r)
-    assert all(r.keys() == {"requests", "limits"} for r in bounded)
+    assert every(r[side].keys() == {"cpu", "memory"} for r in bounded for side in r)
+    assert every(r.keys() == {"requests", "limits"} for r in bounded)
 
 
 def test_a_long_running_container_never_uses_more_memory_than_it_requested(overlay: str) -> None:
@@ -50,8 +51,8 @@ def test_a_long_running_container_never_uses_more_memory_than_it_requested(overl
 def test_no_pod_runs_as_root(overlay: str) -> None:
     contexts = [pod(workload)["securityContext"] for workload in workloads(overlay)]
 
-    assert all(c["runAsNonRoot"] is True and c["runAsUser"] > 0 for c in contexts)
-    assert all(c["seccompProfile"] == {"type": "RuntimeDefault"} for c in contexts)
+    assert every(c["runAsNonRoot"] is True and c["runAsUser"] > 0 for c in contexts)
+    assert every(c["seccompProfile"] == {"type": "RuntimeDefault"} for c in contexts)
 
 
 def test_the_service_runs_as_the_images_user(overlay: str) -> None:
@@ -63,7 +64,7 @@ def test_the_service_runs_as_the_images_user(overlay: str) -> None:
 def test_no_container_gains_privileges_or_writes_to_its_image(overlay: str) -> None:
     contexts = [one["securityContext"] for _, one in containers(overlay)]
 
-    assert all(
+    assert every(
         context
         == {
             "allowPrivilegeEscalation": False,
@@ -96,13 +97,15 @@ def test_no_pod_shares_a_namespace_or_a_folder_with_its_node(overlay: str) -> No
 def test_every_scratch_folder_is_bounded(overlay: str) -> None:
     volumes = [volume for workload in workloads(overlay) for volume in pod(workload)["volumes"]]
 
-    assert all(v["emptyDir"].get("sizeLimit") for v in volumes if "emptyDir" in v)
+    assert every(v["emptyDir"].get("sizeLimit") for v in volumes if "emptyDir" in v)
 
 
 def test_every_long_running_container_is_probed(overlay: str) -> None:
     probed = [container(w) for w in workloads(overlay) if w["kind"] in LONG_RUNNING]
 
-    assert all({"startupProbe", "livenessProbe", "readinessProbe"} <= one.keys() for one in probed)
+    assert every(
+        {"startupProbe", "livenessProbe", "readinessProbe"} <= one.keys() for one in probed
+    )
 
 
 def test_only_readiness_looks_at_the_database(overlay: str) -> None:
@@ -183,7 +186,7 @@ def test_jobs_end_and_clean_up_after_themselves(overlay: str) -> None:
     specs = [job["spec"] for job in of_kind(overlay, "Job")]
 
     assert specs
-    assert all(
+    assert every(
         spec.keys() >= {"backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"}
         for spec in specs
     )
@@ -202,7 +205,9 @@ def test_replicas_are_spread_over_zones_and_nodes(overlay: str) -> None:
         "topology.kubernetes.io/zone",
         "kubernetes.io/hostname",
     }
-    assert all(selects(c["labelSelector"]["matchLabels"], deployment(overlay)) for c in constraints)
+    assert every(
+        selects(c["labelSelector"]["matchLabels"], deployment(overlay)) for c in constraints
+    )
 
 
 def deployment(overlay: str) -> Manifest:

@@ -19,6 +19,7 @@ from service.llm.scripted import Step
 from service.observability.logs import FIELDS
 from tests.api.asking import SECRET, Api
 from tests.databases import connected
+from tests.every import every
 from tests.running import RunningService, run_service
 from tests.scripted import ScriptedModel, scripted_server
 from tests.security.sockets import answer_to
@@ -115,7 +116,7 @@ def assert_tells_nothing(records: list[dict[str, Any]], open_answers: str) -> No
     token, _, shown = open_answers.partition("\n")
     told = json.dumps(records) + shown
     secrets = (CANARY, SECRET, PASSWORD, API_KEY, *token.split(".")[1:])
-    assert all(record.keys() <= BASE | set(FIELDS) for record in records)
+    assert every(record.keys() <= BASE | set(FIELDS) for record in records)
     assert [r for r in records if r["event"] == "request served" and r["status"] >= 200]
     assert [secret for secret in secrets if secret in told] == []
 

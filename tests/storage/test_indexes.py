@@ -106,10 +106,6 @@ def test_no_two_indexes_share_a_name_or_their_keys() -> None:
     assert len({(index.collection, tuple(index.keys)) for index in INDEXES}) == len(INDEXES)
 
 
-def test_every_index_says_why_it_exists() -> None:
-    assert all(index.why.endswith(".") for index in INDEXES)
-
-
 @pytest.mark.parametrize("sort_by", SortBy)
 @pytest.mark.parametrize("selected", [["user_id"], ["agent_id"], ["user_id", "agent_id"]])
 def test_every_list_has_its_index(selected: list[str], sort_by: SortBy) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from service.devdb.tcp_ports import free_port, is_free, reserve
+from tests.every import every
 
 ROOT = Path(__file__).parents[2]
 RESERVE_TEN = """
@@ -52,4 +53,4 @@ def test_a_port_is_free_again_when_its_process_has_ended() -> None:
         ports = ports_of(process)
         process.communicate()
 
-    assert all(reserve(port) and is_free(port) for port in ports)
+    assert every(reserve(port) and is_free(port) for port in ports)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+from tests.every import every
+
 pytestmark = pytest.mark.alone
 
 WRITERS_PER_SERVICE = 32
@@ -130,7 +132,7 @@ def test_each_writers_messages_are_in_the_order_they_were_sent(
             writer, turn = message["content"].split(":")
             turns[writer].append(int(turn))
 
-        assert all(found == sorted(found) for found in turns.values())
+        assert every(found == sorted(found) for found in turns.values())
 
 
 async def test_both_services_show_the_same_heads(
