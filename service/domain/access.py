@@ -1,4 +1,4 @@
-"""Who may do what: the one place that decides, and it says no unless a rule says yes.
+"""Who may do what: decided only here, and denied unless a rule allows it.
 
 | token | may |
 |---|---|
@@ -17,7 +17,7 @@ AGENT_SCOPE_PREFIX = "sessions:agent:"
 
 
 class Caller(Frozen):
-    """Who asks: the user the token names, and the scopes it carries."""
+    """The user that the token names, and the scopes it carries."""
 
     user_id: str
     scopes: frozenset[str] = frozenset()

@@ -1,7 +1,7 @@
 """What can go wrong. Each kind has a stable code; the api says which status it has.
 
 The text of an error says what is wrong and what would be right. It never holds the
-contents of anybody's messages.
+contents of any message.
 """
 
 from typing import ClassVar

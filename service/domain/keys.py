@@ -55,7 +55,7 @@ class Keys:
     async def opened(self, caller: Caller, key: str | None) -> AsyncIterator[Session]:
         """Give the session with this key, made if there is none; without a key, a new one.
 
-        A new session whose key nobody was told is gone again when what is done with it fails.
+        A new session whose key no caller has seen is deleted when what is done with it fails.
 
         Raises:
             InvalidInput: the key breaks a rule.

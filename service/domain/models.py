@@ -67,7 +67,7 @@ class Usage(Frozen):
 class Message(NewMessage):
     """An entry of the log: `seq` gives its place, and is never given to another message.
 
-    `usage` stands beside a model's answer when the model told it.
+    `usage` accompanies a model's response when the model reported it.
     """
 
     seq: int = 0
@@ -143,7 +143,7 @@ class User(Frozen):
 
 
 class SortBy(StrEnum):
-    """What lists can be sorted by: the fields an index stands behind."""
+    """What lists can be sorted by: the fields that have an index."""
 
     CREATED_AT = "created_at"
     LAST_ACTIVE = "last_active"

@@ -1,4 +1,4 @@
-"""Contracts the domain asks others to keep."""
+"""Contracts that the domain needs others to keep."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
@@ -121,7 +121,7 @@ class SessionStore(Protocol):
     ) -> Session:
         """Change the head, and return it as it is now.
 
-        `change` gets the head as it is and returns it as it shall be; it is called again
+        `change` gets the head as it is and returns it as it should be; it is called again
         when another change came between. Changes the settings, the summary, `last_active`
         and, upwards only, `start`: messages below it are gone when this returns.
 
@@ -135,8 +135,8 @@ class SessionStore(Protocol):
     ) -> list[Message]:
         """Add the messages to the end of the log, in this order, and return them numbered.
 
-        Returns when they and the moved head are durable on a majority. Two callers who
-        append at once get different numbers, and no number is left out. A crash leaves a
+        Returns when they and the moved head are durable on a majority. Two callers that
+        append at the same time get different numbers, and no number is left out. A crash leaves a
         beginning of the messages, perhaps all, perhaps none.
 
         Messages with a `client_key` are stored at most once: where they are there already,
@@ -177,7 +177,7 @@ class SessionStore(Protocol):
     async def delete(self, reach: Reach, session_id: UUID) -> None:
         """Delete the session and its messages, for good.
 
-        From the acknowledgement on nobody can read it or append to it.
+        Once it is acknowledged, no one can read the session or append to it.
 
         Raises:
             SessionNotFound: no such session in reach.

@@ -27,11 +27,11 @@ from service.domain.rules import (
 )
 from service.domain.window import Window
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 def emptied(session: Session) -> Session:
-    """Return the head with an empty log that goes on behind the old one."""
+    """Return the head with an empty log that continues the numbers of the old one."""
     return session.model_copy(
         update={"start": session.end + 1, "preview": None, "summary": None, "summary_end": 0}
     )
@@ -47,7 +47,7 @@ class Sessions:
         """Make an empty session, the caller's unless `user_id` says for whom.
 
         Raises:
-            Forbidden: `user_id` is somebody the caller may not act for.
+            Forbidden: the caller may not act for `user_id`.
             InvalidInput, TooLarge: a value breaks a rule.
             SessionKeyTaken: the owner has a session with this key.
         """
@@ -79,7 +79,7 @@ class Sessions:
     async def get_or_create_test(self, caller: Caller, agent_id: str) -> Session:
         """Return the caller's newest test session with the agent while it is empty, else a new one.
 
-        Callers who race may get one each.
+        Callers that race may get one each.
 
         Raises:
             InvalidInput: the agent's id breaks a rule.
@@ -230,7 +230,7 @@ class Sessions:
         return await self._store.list_heads(reach, page, Selection(agent_id=agent_id))
 
     async def select(self, caller: Caller, page: ListPage, of: Selection) -> list[Session]:
-        """Return a page of the sessions of `of.user_id`, the caller unless told.
+        """Return a page of the sessions of `of.user_id`, by default the caller.
 
         Raises:
             Forbidden: the user is not the caller.
@@ -258,8 +258,8 @@ class Sessions:
         reach = decide(caller, Action.LIST, user_id=user_id)
         return reach, of.model_copy(update={"user_id": user_id})
 
-    async def _found(self, session_id: UUID, call: Awaitable[Answer]) -> Answer:
-        """Return what the store answers; tell a session of somebody else from none at all."""
+    async def _found(self, session_id: UUID, call: Awaitable[Result]) -> Result:
+        """Return what the store returns; tell another user's session from a missing one."""
         try:
             return await call
         except SessionNotFound:

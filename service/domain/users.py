@@ -1,4 +1,4 @@
-"""The use cases on users: a profile beside the sessions of the user a token names."""
+"""The use cases on users: profiles, in addition to the sessions of the user that a token names."""
 
 from contextlib import suppress
 
@@ -12,7 +12,7 @@ from service.domain.rules import check_profile
 class Users:
     """What callers can do with profiles. All of it may raise StoreUnavailable and OutcomeUnknown.
 
-    Somebody else's profile does not exist for a caller, except for an admin.
+    For a caller that is not an admin, another user's profile does not exist.
     """
 
     def __init__(self, users: UserStore, sessions: SessionStore) -> None:
@@ -25,7 +25,7 @@ class Users:
         """Return the user's profile as it is, or make it; racing callers agree.
 
         Raises:
-            Forbidden: the user is somebody the caller may not act for.
+            Forbidden: the caller may not act for this user.
             InvalidInput, TooLarge: a value breaks a rule.
         """
         decide(caller, Action.PROFILE, user_id=user_id)

@@ -1,6 +1,6 @@
 """Heads as documents that are decoded once: the same bytes are always the same head.
 
-A head is read for every request and changes only when somebody writes. Decoding one costs
+A head is read for every request and changes only with a write. Decoding one costs
 more than fetching it in a batch (decision 0019).
 """
 

@@ -106,7 +106,7 @@ def _look(mongo_url: str, database: str) -> FirstLook:
 
 
 def known_of(database: Database) -> list[str]:
-    """Return what the driver knows now that operators should know; asks no MongoDB."""
+    """Return what the driver knows now that operators should know; sends nothing to MongoDB."""
     topology: TopologyDescription = database.client.topology_description
     if _is_standalone(topology):
         return [STANDALONE]

@@ -52,7 +52,7 @@ def to_head(session: Session) -> Document:
 
 
 def _changeable(session: Session) -> Document:
-    """Return what an update may change, None where the field shall be absent."""
+    """Return what an update may change, None where the field should be absent."""
     return {
         "title": session.title,
         "metadata": _to_json_text(session.metadata),
@@ -188,7 +188,7 @@ def entry_id(session_id: UUID, seq: int) -> Document:
 def in_log(session_id: UUID, seqs: range) -> Document:
     """Return the filter for a range of a log: one walk over the primary index.
 
-    The session's id stands beside it because a sharded cluster routes by it.
+    The session's id is a field of its own because a sharded cluster routes by it.
     """
     return {
         "_id.s": Binary.from_uuid(session_id),
@@ -234,13 +234,13 @@ def behind(head: Session, first_seq: int, last_seq: int) -> Document:
 
 
 def unchanged(head: Document, *, cleared: bool) -> Document:
-    """Return the filter for a live head that nobody changed since it was read."""
+    """Return the filter for a live head that has not changed since it was read."""
     same = {"_id": head["_id"], "user_id": head["user_id"], "revision": head["revision"], **LIVE}
     return same | ({"end": head["end"]} if cleared else {})
 
 
 def selected(reach: Reach, of: Selection) -> Document:
-    """Return the filter for a list; its owner fields, in this order, name the index behind it.
+    """Return the filter for a list; its owner fields, in this order, name the index it uses.
 
     What an agent's scope brings into reach is shown when that agent is selected.
     """

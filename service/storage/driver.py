@@ -94,7 +94,7 @@ class Collection(Findable[Document], Protocol):
 
 
 class RawCollection(Findable[RawBSONDocument], Protocol):
-    """A collection whose documents stay bytes until somebody looks into them."""
+    """A collection whose documents stay bytes until they are looked into."""
 
     def aggregate(self, pipeline: Sequence[Filter]) -> Any: ...
 
@@ -128,7 +128,7 @@ def name_of(database: Database) -> str:
 
 
 def undecoded(database: Database, name: str) -> RawCollection:
-    """Return the collection with documents that stay bytes until somebody looks into them."""
+    """Return the collection with documents that stay bytes until they are looked into."""
     found: Any = database.get_collection(name, codec_options=DEFAULT_RAW_BSON_OPTIONS)
     raw: RawCollection = found
     return raw
@@ -163,7 +163,7 @@ def options(settings: Settings) -> dict[str, Any]:
     """Return the options of every client, by their names in URLs; what a URL says is overridden.
 
     Writes are acknowledged by a majority and its journal, and reads show only what a majority
-    has: nothing seen is ever rolled back. That all of it is seen behind an election, too, takes
+    has: nothing seen is ever rolled back. That all of it is seen after an election, too, takes
     more (`Reads`).
     """
     return {
@@ -173,7 +173,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "readConcernLevel": "majority",
         "retryWrites": True,
         "retryReads": True,
-        # Secondaries may be behind what was acknowledged.
+        # Secondaries may lag behind what was acknowledged.
         "readPreference": "primary",
         "timeoutMS": int(settings.mongo_timeout_s * 1000),
         # What the driver does on its own, such as ending sessions when it closes, waits as long.
@@ -204,7 +204,7 @@ def _client_class(settings: Settings) -> Any:
 
 
 async def close(client: Client) -> None:
-    # The driver tells the database which sessions end; one that fell silent does not answer.
+    # The driver informs the database which sessions end; a silent one does not respond.
     with pymongo.timeout(CLOSE_S):
         closing = client.close()
         if inspect.isawaitable(closing):

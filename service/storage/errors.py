@@ -1,4 +1,4 @@
-"""Where the driver's exceptions end: each becomes a domain error that tells what is known."""
+"""Where the driver's exceptions end: each becomes a domain error that says what is known."""
 
 import logging
 from collections.abc import Iterator

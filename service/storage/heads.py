@@ -11,7 +11,7 @@ from service.domain.errors import SessionNotFound, StoreUnavailable
 from service.domain.models import Message, Session
 from service.signals import READ_HEADS, WatchBatch, unwatched
 from service.storage import documents
-from service.storage.append.gather import Gatherer, Request, batch_of
+from service.storage.batcher import Batcher, Pending, batch_of
 from service.storage.decoded_heads import decoded
 from service.storage.driver import Database, Document, undecoded
 from service.storage.errors import changing
@@ -23,12 +23,12 @@ MAX_LOADS = 500
 MAX_WAITING_LOADS = 10_000
 LOAD_DEADLINE_S = 20
 
-# A session, and whose it is where that is known: a sharded cluster is asked only there.
+# A session, and its owner where known: a sharded cluster looks only at that shard.
 Wanted = tuple[UUID, str | None]
 
 
 class Move(NamedTuple):
-    """New messages of a session, which its head shall show: the first number, the last message."""
+    """New messages of a session, which its head should show: the first number, the last message."""
 
     head: Session
     first_seq: int
@@ -48,7 +48,7 @@ class Heads:
         self._sessions = database[SESSIONS]
         self._undecoded = undecoded(database, SESSIONS)
         self._watch = watch
-        self._loads: Gatherer[Wanted, Session | None] = Gatherer(
+        self._loads: Batcher[Wanted, Session | None] = Batcher(
             self._load_batch,
             max_batch=MAX_LOADS,
             max_batch_bytes=MAX_LOADS,
@@ -57,12 +57,12 @@ class Heads:
         )
 
     async def load(self, reach: Reach, session_id: UUID) -> Session:
-        """Return the live head. Who asks at the same time shares one read.
+        """Return the live head. Callers at the same time share one read.
 
         Raises:
             SessionNotFound: no such session in reach.
         """
-        head = await self._loads.ask((session_id, owner_in(reach)))
+        head = await self._loads.submit((session_id, owner_in(reach)))
         if head is None or not reach.covers(user_id=head.user_id, agent_id=head.agent_id):
             raise SessionNotFound
         return head
@@ -71,23 +71,23 @@ class Heads:
         """Return the live ones of these heads; the caller checks that they are in reach."""
         owners: dict[UUID, str | None] = {}
         for session_id, owner_id in wanted:
-            # Two callers may name different owners, of whom one is wrong: then ask everywhere.
+            # Two callers may name different owners, of whom one is wrong: then look everywhere.
             same = owners.setdefault(session_id, owner_id) == owner_id
             owners[session_id] = owner_id if same else None
         selected = documents.heads_of(owners)
         heads = await self._reads.run(lambda: self._undecoded.find(selected).to_list())
         return {session.id: session for session in map(decoded, heads)}
 
-    async def _load_batch(self, requests: Sequence[Request[Wanted, Session | None]]) -> None:
+    async def _load_batch(self, requests: Sequence[Pending[Wanted, Session | None]]) -> None:
         with self._watch(batch_of(READ_HEADS, requests)):
-            heads = await self.load_each([request.asked for request in requests])
+            heads = await self.load_each([request.item for request in requests])
         for request in requests:
-            request.answer(heads.get(request.asked[0]))
+            request.resolve(heads.get(request.item[0]))
 
     async def change(
         self, reach: Reach, session_id: UUID, change: Callable[[Session], Session]
     ) -> tuple[Session, bool]:
-        """Change a head as `SessionStore.update` promises, again until nobody comes between.
+        """Change a head as `SessionStore.update` promises, repeated until nothing intervenes.
 
         Returns it as it is now, and whether its log was cleared.
 
@@ -137,7 +137,7 @@ class Heads:
         }
 
     async def _write(self, moves: Sequence[Move]) -> int:
-        """Write the moves in one call; return how many found their head live and behind."""
+        """Write the moves in one call; return how many found their head live and lagging."""
         updates = [
             (documents.behind(m.head, m.first_seq, m.last.seq), documents.moved_head(m.last))
             for m in moves

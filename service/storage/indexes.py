@@ -21,11 +21,11 @@ class Index(NamedTuple):
     name: str
     keys: Sort
     why: str
-    options: dict[str, Any] = {}  # noqa: RUF012  Nobody changes it.
+    options: dict[str, Any] = {}  # noqa: RUF012  It is never changed.
 
 
 def list_index(selected: Iterable[str], sort_by: SortBy) -> str:
-    """Return the name of the index behind a list that is selected by these fields."""
+    """Return the name of the index used by a list that is selected by these fields."""
     owner_fields = (field for field in ("user_id", "agent_id") if field in selected)
     return "_".join((*owner_fields, "by", sort_by))
 

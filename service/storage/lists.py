@@ -1,6 +1,6 @@
-"""Lists of heads: those that are asked for at the same time go out as one command.
+"""Lists of heads: those requested at the same time are sent as one command.
 
-What a command costs beside its work is more than the work of a short list (decision 0019).
+What a command costs in addition to its work is more than the work of a short list (decision 0019).
 Lists that reach far or compare metadata may be slow, and go alone.
 """
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from service.domain.models import ListPage, Session
 from service.signals import LIST, WatchBatch, unwatched
-from service.storage.append.gather import Gatherer, Request, batch_of
+from service.storage.batcher import Batcher, Pending, batch_of
 from service.storage.decoded_heads import decoded
 from service.storage.driver import Database, Document, aggregated, undecoded
 from service.storage.indexes import SESSIONS, list_index
@@ -21,7 +21,7 @@ MAX_BATCH_HEADS = 2_000
 MAX_WAITING = 5_000
 
 
-class Asked(NamedTuple):
+class ListQuery(NamedTuple):
     selected: Document
     page: ListPage
 
@@ -48,7 +48,7 @@ class HeadLists:
         self._reads = reads
         self._sessions = undecoded(database, SESSIONS)
         self._watch = watch
-        self._gatherer: Gatherer[Asked, list[Session]] = Gatherer(
+        self._batcher: Batcher[ListQuery, list[Session]] = Batcher(
             self._find_watched,
             max_batch=MAX_BATCH,
             max_batch_bytes=MAX_BATCH_HEADS,
@@ -57,33 +57,33 @@ class HeadLists:
         )
 
     async def find(self, selected: Document, page: ListPage) -> list[Session]:
-        asked = Asked(selected, page)
-        if asked.reach > MAX_REACH or "metadata_terms" in selected:
-            return await self._find(asked)
-        return await self._gatherer.ask(asked, page.limit)
+        query = ListQuery(selected, page)
+        if query.reach > MAX_REACH or "metadata_terms" in selected:
+            return await self._find(query)
+        return await self._batcher.submit(query, page.limit)
 
-    async def _find_watched(self, requests: Sequence[Request[Asked, list[Session]]]) -> None:
+    async def _find_watched(self, requests: Sequence[Pending[ListQuery, list[Session]]]) -> None:
         with self._watch(batch_of(LIST, requests)):
             await self._find_batch(requests)
 
-    async def _find_batch(self, requests: Sequence[Request[Asked, list[Session]]]) -> None:
+    async def _find_batch(self, requests: Sequence[Pending[ListQuery, list[Session]]]) -> None:
         if len(requests) == 1:
-            requests[0].answer(await self._find(requests[0].asked))
+            requests[0].resolve(await self._find(requests[0].item))
             return
         pages: list[list[Session]] = [[] for _ in requests]
-        joined = _joined([request.asked for request in requests])
+        joined = _joined([request.item for request in requests])
         found = await self._reads.run(lambda: aggregated(self._sessions, joined))
         for placed in found:
             pages[placed["place"]].append(decoded(placed["head"]))
         for request, page in zip(requests, pages, strict=True):
-            request.answer(page)
+            request.resolve(page)
 
-    async def _find(self, asked: Asked) -> list[Session]:
-        selected, page = asked
+    async def _find(self, query: ListQuery) -> list[Session]:
+        selected, page = query
         index = list_index(selected, page.sort_by)
         heads = await self._reads.run(
             lambda: (
-                self._sessions.find(selected, sort=asked.order, skip=page.skip, limit=page.limit)
+                self._sessions.find(selected, sort=query.order, skip=page.skip, limit=page.limit)
                 .hint(index)
                 .to_list()
             )
@@ -91,19 +91,19 @@ class HeadLists:
         return [decoded(head) for head in heads]
 
 
-def _joined(lists: Sequence[Asked]) -> list[Document]:
+def _joined(lists: Sequence[ListQuery]) -> list[Document]:
     """Return the pipeline that finds all lists; each head comes with the place of its list."""
-    first, *others = [_pipeline(place, asked) for place, asked in enumerate(lists)]
+    first, *others = [_pipeline(place, query) for place, query in enumerate(lists)]
     unions = [{"$unionWith": {"coll": SESSIONS, "pipeline": other}} for other in others]
     return [*first, *unions]
 
 
-def _pipeline(place: int, asked: Asked) -> list[Document]:
+def _pipeline(place: int, query: ListQuery) -> list[Document]:
     return [
-        {"$match": asked.selected},
-        {"$sort": dict(asked.order)},
+        {"$match": query.selected},
+        {"$sort": dict(query.order)},
         # MongoDB refuses to skip nothing.
-        *([{"$skip": asked.page.skip}] if asked.page.skip else []),
-        {"$limit": asked.page.limit},
+        *([{"$skip": query.page.skip}] if query.page.skip else []),
+        {"$limit": query.page.limit},
         {"$replaceWith": {"place": {"$literal": place}, "head": "$$ROOT"}},
     ]

@@ -21,7 +21,7 @@ from service.domain.window import Window, seqs_in
 from service.signals import CREATE, WatchBatch, unwatched
 from service.storage import documents
 from service.storage.append.append_log import AppendLog
-from service.storage.append.gather import Gatherer, Request, batch_of
+from service.storage.batcher import Batcher, Pending, batch_of
 from service.storage.diagnosis import known_of, refusal
 from service.storage.driver import Database, Document, latest
 from service.storage.entries import AFTER_ALL_SEQS, Entries
@@ -73,7 +73,7 @@ class MongoSessionStore:
         self._log = AppendLog(
             self._heads, self._latest_entries, deadline_s=append_deadline_s, watch=watch
         )
-        self._creates: Gatherer[Session, None] = Gatherer(
+        self._creates: Batcher[Session, None] = Batcher(
             self._create_batch,
             max_batch=MAX_CREATES,
             max_batch_bytes=MAX_CREATES,
@@ -94,7 +94,7 @@ class MongoSessionStore:
         self.is_prepared = True
 
     async def close(self) -> None:
-        """Finish the writes that were asked for, also by callers who hung up; in bounded time."""
+        """Finish the writes under way, also those of callers that have gone; in bounded time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await asyncio.gather(self._log.drain(), self._creates.drain())
@@ -105,7 +105,7 @@ class MongoSessionStore:
             await self._database.command("ping")
 
     def details(self) -> list[str]:
-        """Return why the database cannot be used now, or promises less; asks no MongoDB."""
+        """Return why the database cannot be used now, or promises less; without asking MongoDB."""
         refused = [] if self._refused is None else [self._refused]
         return [*refused, *known_of(self._database)]
 
@@ -119,7 +119,7 @@ class MongoSessionStore:
 
     async def create(self, session: Session) -> None:
         self._require_prepared()
-        await self._creates.ask(session)
+        await self._creates.submit(session)
 
     async def get(self, reach: Reach, session_id: UUID) -> Session:
         return await self._heads.load(reach, session_id)
@@ -202,7 +202,7 @@ class MongoSessionStore:
         changed, cleared = await self._heads.change(reach, session_id, change)
         if cleared:
             # The last number stays taken until the sweep: a writer whose head is older stops
-            # there, and cannot have some of its messages below the start and some behind it.
+            # there, and cannot have some of its messages below the start and some above it.
             await self._purge_now(session_id, before=min(changed.start, changed.end))
         return changed
 
@@ -225,7 +225,7 @@ class MongoSessionStore:
         return len(heads)
 
     async def _finish(self, heads: Sequence[Document]) -> None:
-        """Remove for good what deletes and clears have left, then what told of it."""
+        """Purge leftover entries of deletes and clears, then their markers."""
         deleted = [head for head in heads if "deleting" in head]
         cleared = [head for head in heads if "deleting" not in head]
         starts = {head["_id"].as_uuid(): AFTER_ALL_SEQS for head in deleted}
@@ -241,23 +241,23 @@ class MongoSessionStore:
                 await self._sessions.update_many(documents.unchanged_since_read(cleared), finished)
 
     async def _purge_now(self, session_id: UUID, *, before: int) -> None:
-        # Nobody can read these messages any more; what a failure leaves, the sweeper removes.
+        # These messages can no longer be read; what a failure leaves, the sweeper removes.
         with suppress(StoreUnavailable):
             await self._entries.purge_some(session_id, before=before)
 
-    async def _create_batch(self, requests: Sequence[Request[Session, None]]) -> None:
+    async def _create_batch(self, requests: Sequence[Pending[Session, None]]) -> None:
         taken: dict[int, SessionKeyTaken | SessionIdTaken] = {}
-        heads = [documents.to_head(request.asked) for request in requests]
+        heads = [documents.to_head(request.item) for request in requests]
         with changing(), self._watch(batch_of(CREATE, requests)):
             try:
                 await self._sessions.insert_many(heads, ordered=False)
             except BulkWriteError as error:
-                taken = {i: _taken(requests[i].asked, e) for i, e in duplicates_in(error).items()}
+                taken = {i: _taken(requests[i].item, e) for i, e in duplicates_in(error).items()}
         for i, request in enumerate(requests):
             if i in taken:
                 request.refuse(taken[i])
             else:
-                request.answer(None)
+                request.resolve(None)
 
     @contextmanager
     def _noting_refusal(self) -> Iterator[None]:

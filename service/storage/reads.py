@@ -1,4 +1,4 @@
-"""Reads that show all that was acknowledged before, also behind an election (decision 0020)."""
+"""Reads that show all that was acknowledged before, also after an election (decision 0020)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ class Reads:
     async def confirm(self) -> None:
         """Return when the primary knows all that its predecessors acknowledged.
 
-        Who asks at the same time shares the attempt, and its failure.
+        Callers at the same time share the attempt, and its failure.
         """
         if self._confirming is None:
             self._confirming = asyncio.create_task(self._confirm())

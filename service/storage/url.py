@@ -13,7 +13,7 @@ from config.settings import DATABASE_NAME
 SCHEME = "mongodb://"
 SRV_SCHEME = "mongodb+srv://"
 DNS_MS = 2000
-# To log in with a user of `admin`, many write it into the path; nobody means conversations by it.
+# To log in with a user of `admin`, many write it into the path; never for conversations.
 MONGODBS_OWN = frozenset({"admin", "config", "local"})
 
 PROMISED = "the promise of majority writes and reads"
@@ -41,7 +41,7 @@ class UnusableUrl(ValueError):
 
 
 def usable(mongo_url: str, *, max_pool: int) -> str:
-    """Return the URL, or raise UnusableUrl where the driver cannot use it; asks no MongoDB."""
+    """Return the URL, or raise UnusableUrl where the driver cannot use it; offline."""
     try:
         options = parse_uri(mongo_url, connect_timeout=DNS_MS)["options"]
     except (PyMongoError, ValueError) as error:

@@ -20,7 +20,7 @@ class Chat:
     """Lets a model answer in sessions.
 
     A turn that is cancelled, or whose stream is closed, before the model has answered ends
-    the model's work and stores nothing; after that it is stored, whoever still listens.
+    the model's work and stores nothing; after that it is stored, even if no client listens.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Chat:
         self._storing: set[asyncio.Task[list[Message]]] = set()
 
     async def reply(self, caller: Caller, session_id: UUID, request: ChatRequest) -> Completion:
-        """Return the model's answer, stored with the messages that asked for it.
+        """Return the model's response, stored with the messages it responds to.
 
         Raises:
             SessionNotFound, SessionForeign: there is no such session the caller may change.
@@ -93,7 +93,7 @@ class Chat:
             await asyncio.wait(self._storing)
 
     def require_model(self) -> ChatModel:
-        """Return the model, for those who want to know before they begin.
+        """Return the model, for callers that want to know before they begin.
 
         Raises:
             ModelNotConfigured: there is none.
@@ -111,7 +111,7 @@ class Chat:
         stored = await self._sessions.find_by_client_keys(caller, session_id, keys)
         completion = stored_answer(request, stored)
         if completion is not None:
-            # Nobody may have been told that they are stored: now they surely are.
+            # Perhaps no caller has heard that they are stored: now they certainly are.
             await self._sessions.append(caller, session_id, stored)
         return completion
 
@@ -130,10 +130,10 @@ class Chat:
         self._storing.add(storing)
         storing.add_done_callback(self._storing.discard)
         try:
-            # Half an append is worse than one nobody waits for.
+            # Half an append is worse than one without a waiting caller.
             *_, stored = await asyncio.shield(storing)
         except IdempotencyKeyReused:
-            # Somebody sent the same turn at the same time, and was first.
+            # Another request sent the same turn at the same time, and was first.
             first = await self._repeated(caller, session_id, request)
             if first is None:
                 raise

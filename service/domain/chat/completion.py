@@ -1,4 +1,4 @@
-"""What goes to a chat model and what comes back, whoever's model it is."""
+"""What goes to a chat model and what comes back, independent of the provider."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from service.domain.models import Frozen, JsonObject, Message, NewMessage, Usage
 
 
 class ModelSettings(Frozen):
-    """How the model shall answer; what is None is left to it.
+    """How the model should respond; None leaves it to the model.
 
     `tools` None gives it the session's own tools.
     """

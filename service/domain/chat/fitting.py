@@ -65,7 +65,7 @@ def newest_that_fit(
     """Return the stored messages that go before the request, which itself is not in the room.
 
     System messages stay, and so do calls whose results the request brings. Should these
-    alone be too much for the room, nothing else is beside them.
+    alone exceed the room, nothing else accompanies them.
     """
     needed = _needed(stored, request)
     used = tokens_of_all(stored[i] for i in needed)
@@ -82,7 +82,7 @@ def newest_that_fit(
 def cut_to_fit(messages: Sequence[NewMessage], room_tokens: int) -> list[NewMessage]:
     """Return the newest part of a request that does not fit as a whole.
 
-    The oldest messages go first. When the last one does not fit beside what has to stay,
+    The oldest messages go first. When the last one does not fit together with what has to stay,
     the beginning of its text goes, too; what is left may still be too much.
     """
     *earlier, last = messages

@@ -1,4 +1,4 @@
-"""What goes to the model: the situation, what it shall remember, then the request."""
+"""What goes to the model: the situation, what it should remember, then the request."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -31,7 +31,7 @@ class Summaries:
     ) -> tuple[list[NewMessage], list[Message]]:
         """Return the summary as a message, and the messages after it, both within the room.
 
-        The session's summary is used as long as all that came after it fits beside it. Then
+        The session's summary is used as long as all that came after it fits in addition to it. Then
         one call to the model makes a new one of it and the older messages, so that half of
         the room is free again; it is kept with the session, the log stays as it is. Where
         there is no room for a summary, there is none.

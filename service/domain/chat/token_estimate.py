@@ -24,7 +24,7 @@ MAX_OTHER_PART_TOKENS = 1500
 
 
 class Kind(NamedTuple):
-    """Characters, told by the first byte of their UTF-8, and the tokens each one takes."""
+    """Characters, classified by the first byte of their UTF-8, and the tokens each one takes."""
 
     first_bytes: bytes
     tokens: float

@@ -23,7 +23,7 @@ ANSWER = "answer"
 
 @dataclass(frozen=True)
 class Turn:
-    """A turn under way: who asks, in which session, for what, and the model that answers."""
+    """A turn under way: the caller, the session, the request, and the model that responds."""
 
     caller: Caller
     session: Session

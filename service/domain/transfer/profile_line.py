@@ -1,4 +1,4 @@
-"""A user's profile as one line of JSON, `{"profile": {"user_id": …}}`, beside conversations."""
+"""A user's profile as one line of JSON, `{"profile": {"user_id": …}}`, between conversations."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Conversations and profiles in and out, for operators: who has the database may do all with it."""
+"""Conversations and profiles in and out, for operators; the database allows them all."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
@@ -57,7 +57,7 @@ class Transfer:
         return found is profile
 
     def sessions(self, of: Selection) -> AsyncIterator[Session]:
-        """Go through the selected sessions of everybody, in the order of their ids."""
+        """Go through the selected sessions of all users, in the order of their ids."""
         return self._store.scan(EVERYBODY, of)
 
     async def write_line(self, session_id: UUID, write: Callable[[str], object]) -> int | None:
@@ -78,7 +78,7 @@ class Transfer:
         return count
 
     async def restore(self, conversation: Conversation) -> Restored:
-        """Store what is not there yet of a conversation, its messages behind those that are.
+        """Store what is missing of a conversation, its messages after those that exist.
 
         Also after a crash in the middle, and when two do it at once, nothing is stored
         twice. Messages that were removed from the log since are not put back when later

@@ -3,7 +3,7 @@
 Under load a batch costs two calls, however many appends it holds: one insert of all
 messages, one write that moves all heads. Nothing weaker is promised for it: each append
 is answered after its messages and its head are durable. What meets another writer, a replay,
-a clear or a delete is settled behind the batch, all of a session together.
+a clear or a delete is settled after the batch, all of a session together.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from service.domain.errors import (
 from service.domain.models import Message
 from service.domain.rules import MAX_METADATA_BYTES
 from service.signals import APPEND, WatchBatch, unwatched
-from service.storage.append.gather import Gatherer, Request, batch_of
 from service.storage.append.known_heads import KnownHeads
 from service.storage.append.one_append import OneAppend
+from service.storage.batcher import Batcher, Pending, batch_of
 from service.storage.entries import Entries
 from service.storage.heads import Heads, Move, owner_in
 
@@ -40,25 +40,25 @@ STRUCTURED_BYTES = 128 * 1024
 MAX_CHARACTER_BYTES = 4
 
 
-class Asked(NamedTuple):
+class NewAppend(NamedTuple):
     reach: Reach
     session_id: UUID
     messages: Sequence[Message]
 
 
 class _Append(NamedTuple):
-    """An append of a batch: who waits for it, and how far it is."""
+    """An append of a batch: its waiting caller, and how far it is."""
 
-    request: Request[Asked, list[Message]]
+    request: Pending[NewAppend, list[Message]]
     one: OneAppend
 
     @property
     def session_id(self) -> UUID:
-        return self.request.asked.session_id
+        return self.request.item.session_id
 
     @property
     def has_failed(self) -> bool:
-        """Whether its caller, if there still is one, was told that the database is away."""
+        """Whether its caller, if it still waits, was refused because the database is away."""
         future = self.request.future
         return not future.cancelled() and isinstance(future.exception(), StoreUnavailable)
 
@@ -66,7 +66,7 @@ class _Append(NamedTuple):
 class AppendLog:
     """Appends to logs, one batch of this process at a time.
 
-    `entries` must show the latest ones: whoever clashes with an entry has to find it,
+    `entries` must show the latest ones: an append that clashes with an entry has to find it,
     also before a majority has it.
     """
 
@@ -82,7 +82,7 @@ class AppendLog:
         self._entries = entries
         self._known = KnownHeads()
         self._watch = watch
-        self._gatherer: Gatherer[Asked, list[Message]] = Gatherer(
+        self._batcher: Batcher[NewAppend, list[Message]] = Batcher(
             self._commit_watched,
             max_batch=MAX_BATCH,
             max_batch_bytes=MAX_BATCH_BYTES,
@@ -94,25 +94,25 @@ class AppendLog:
         self, reach: Reach, session_id: UUID, messages: Sequence[Message]
     ) -> list[Message]:
         """Keep what `SessionStore.append` promises."""
-        asked = Asked(reach, session_id, messages)
-        return await self._gatherer.ask(asked, sum(map(_size_bytes, messages)))
+        new = NewAppend(reach, session_id, messages)
+        return await self._batcher.submit(new, sum(map(_size_bytes, messages)))
 
     @property
     def waiting(self) -> int:
         """Return how many appends are in no batch yet."""
-        return self._gatherer.waiting
+        return self._batcher.waiting
 
     async def drain(self) -> None:
         """Return when no append is waiting or under way."""
-        await self._gatherer.drain()
+        await self._batcher.drain()
 
-    async def _commit_watched(self, requests: Sequence[Request[Asked, list[Message]]]) -> None:
-        messages = sum(len(request.asked.messages) for request in requests)
+    async def _commit_watched(self, requests: Sequence[Pending[NewAppend, list[Message]]]) -> None:
+        messages = sum(len(request.item.messages) for request in requests)
         with self._watch(batch_of(APPEND, requests, messages=messages)):
             await self._commit(requests)
 
-    async def _commit(self, requests: Sequence[Request[Asked, list[Message]]]) -> None:
-        """Insert all messages, move all heads, answer; then settle what met somebody else."""
+    async def _commit(self, requests: Sequence[Pending[NewAppend, list[Message]]]) -> None:
+        """Insert all messages, move all heads, resolve; then settle what met another writer."""
         appends = await self._with_heads(requests)
         try:
             await self._insert([a for a in appends if not a.one.must_look_first])
@@ -127,16 +127,16 @@ class AppendLog:
             raise
         unsettled = [a for a in appends if not a.request.future.done()]
         if any(not append.one.must_look_first for append in unsettled):
-            # Somebody else writes here, too: look at the heads before the next batches.
+            # Another process writes here, too: look at the heads before the next batches.
             self._known.distrust()
         self._known.forget(append.session_id for append in unsettled)
         await self._settle(unsettled)
 
     async def _try_again(self, appends: list[_Append]) -> None:
-        """Settle once more what surely is not made twice; of the others nobody knows.
+        """Settle once more what is certainly not made twice; the outcome of the others is unknown.
 
         Raises:
-            OutcomeUnknown: of some, nobody knows.
+            OutcomeUnknown: for some, it is unknown.
         """
         self._known.forget(append.session_id for append in appends)
         for append in appends:
@@ -150,15 +150,18 @@ class AppendLog:
             # The queue need not wait for the same.
             raise OutcomeUnknown
 
-    async def _with_heads(self, requests: Sequence[Request[Asked, list[Message]]]) -> list[_Append]:
+    async def _with_heads(
+        self, requests: Sequence[Pending[NewAppend, list[Message]]]
+    ) -> list[_Append]:
         """Return the appends that find their session in reach; refuse the others."""
-        heads = self._known.among({request.asked.session_id for request in requests})
-        asked = [request.asked for request in requests if request.asked.session_id not in heads]
-        if asked:
-            heads |= await self._heads.load_each([(a.session_id, owner_in(a.reach)) for a in asked])
+        heads = self._known.among({request.item.session_id for request in requests})
+        unknown = [r.item for r in requests if r.item.session_id not in heads]
+        if unknown:
+            wanted = [(new.session_id, owner_in(new.reach)) for new in unknown]
+            heads |= await self._heads.load_each(wanted)
         appends = []
         for request in requests:
-            reach, session_id, messages = request.asked
+            reach, session_id, messages = request.item
             head = heads.get(session_id)
             if head and reach.covers(user_id=head.user_id, agent_id=head.agent_id):
                 one = OneAppend(self._heads, self._entries, head, messages)
@@ -191,7 +194,7 @@ class AppendLog:
             appends = [append for append in rest if append.session_id != rest[0].session_id]
 
     async def _move_heads(self, appends: list[_Append]) -> None:
-        """Move the head of each session behind its last message, and answer its appends."""
+        """Move the head of each session to its last message, and resolve its appends."""
         if not appends:
             return
         moves: dict[UUID, Move] = {}
@@ -203,7 +206,7 @@ class AppendLog:
             self._known.put(head)
         for append in appends:
             if append.session_id in moved:
-                append.request.answer(append.one.messages)
+                append.request.resolve(append.one.messages)
 
     async def _settle(self, appends: list[_Append]) -> None:
         """Finish these apart from the others, those of one session as one append.
@@ -237,7 +240,7 @@ async def _settle_as_one(appends: list[_Append]) -> None:
     else:
         whole.split_into(ones)
         for request, one in appends:
-            request.answer(one.messages)
+            request.resolve(one.messages)
 
 
 def _share_a_key(appends: Sequence[OneAppend]) -> bool:
@@ -249,7 +252,7 @@ def _share_a_key(appends: Sequence[OneAppend]) -> bool:
 async def _settle_in_turn(appends: list[_Append]) -> None:
     for request, one in appends:
         try:
-            request.answer(await one.settle())
+            request.resolve(await one.settle())
         except DomainError as error:
             request.refuse(error)
 

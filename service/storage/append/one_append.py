@@ -1,7 +1,7 @@
 """One append on its way into the log: messages first, under the unique number, then the head.
 
 A crash in between leaves messages the head does not know yet. They were never
-acknowledged; the next append finds them and goes on behind them. So there is never a
+acknowledged; the next append finds them and continues after them. So there is never a
 gap, and nothing acknowledged is ever lost (decision 0002).
 """
 
@@ -85,7 +85,7 @@ class OneAppend:
             self.messages[i] = message
 
     async def settle(self) -> list[Message]:
-        """Finish the append, whoever else writes; return its messages.
+        """Finish the append, even while others write; return its messages.
 
         When the database falls silent, it is tried once more if it cannot be made twice.
 
@@ -103,7 +103,7 @@ class OneAppend:
             return await self.settle()
         except StoreUnavailable:
             if self.is_begun or self.may_be_stored:
-                # What is stored is shown as soon as somebody appends behind it.
+                # What is stored is shown as soon as another append follows it.
                 raise OutcomeUnknown from None
             raise
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from service.domain.errors import OutcomeUnknown, SessionNotFound, StoreBusy, StoreUnavailable
-from service.storage.append.gather import Gatherer, Request
+from service.storage.batcher import Batcher, Pending
 
-Work = Callable[[Sequence[Request[str, str]]], Awaitable[None]]
+Work = Callable[[Sequence[Pending[str, str]]], Awaitable[None]]
 
 asker: ContextVar[str] = ContextVar("asker", default="nobody")
 
@@ -24,11 +24,11 @@ class Batches:
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
 
-    async def __call__(self, requests: Sequence[Request[str, str]]) -> None:
-        self.seen.append("".join(request.asked for request in requests))
+    async def __call__(self, requests: Sequence[Pending[str, str]]) -> None:
+        self.seen.append("".join(request.item for request in requests))
         await self.may_go_on.wait()
         for request in requests:
-            request.answer(request.asked.upper())
+            request.resolve(request.item.upper())
 
     def hold(self) -> None:
         self.may_go_on.clear()
@@ -42,19 +42,19 @@ def batches() -> Batches:
     return Batches()
 
 
-def gatherer(commit: Work, **limits: Any) -> Gatherer[str, str]:
+def batcher_of(commit: Work, **limits: Any) -> Batcher[str, str]:
     usual: dict[str, Any] = {
         "max_batch": 100,
         "max_batch_bytes": 1000,
         "max_queue": 100,
         "deadline_s": 5,
     }
-    return Gatherer(commit, **usual | limits)
+    return Batcher(commit, **usual | limits)
 
 
-async def begin(gathering: Gatherer[str, str], asked: str, **options: Any) -> list[Any]:
-    """Request each letter; return the tasks once all are requested and a batch has begun."""
-    tasks = [asyncio.create_task(gathering.ask(letter, **options)) for letter in asked]
+async def begin(batcher: Batcher[str, str], asked: str, **options: Any) -> list[Any]:
+    """Pending each letter; return the tasks once all are requested and a batch has begun."""
+    tasks = [asyncio.create_task(batcher.submit(letter, **options)) for letter in asked]
     for _ in range(3):
         await asyncio.sleep(0)
     return tasks
@@ -67,21 +67,21 @@ async def answers_of(tasks: Sequence[Any]) -> list[Any]:
 async def test_an_idle_gatherer_answers_without_waiting_for_more_requests(
     batches: Batches,
 ) -> None:
-    assert await gatherer(batches).ask("a") == "A"
+    assert await batcher_of(batches).submit("a") == "A"
 
 
 async def test_requests_at_the_same_time_share_a_batch(batches: Batches) -> None:
-    tasks = await begin(gatherer(batches), "abc")
+    tasks = await begin(batcher_of(batches), "abc")
 
     assert await answers_of(tasks) == ["A", "B", "C"]
     assert batches.seen == ["abc"]
 
 
 async def test_requests_during_a_batch_are_in_the_next_one(batches: Batches) -> None:
-    gathering = gatherer(batches)
+    batcher = batcher_of(batches)
     batches.hold()
 
-    tasks = [*await begin(gathering, "ab"), *await begin(gathering, "cd")]
+    tasks = [*await begin(batcher, "ab"), *await begin(batcher, "cd")]
     batches.release()
 
     assert await answers_of(tasks) == ["A", "B", "C", "D"]
@@ -91,7 +91,7 @@ async def test_requests_during_a_batch_are_in_the_next_one(batches: Batches) -> 
 async def test_a_batch_holds_a_limited_number_of_requests_and_keeps_the_order_of_the_rest(
     batches: Batches,
 ) -> None:
-    tasks = await begin(gatherer(batches, max_batch=3), "abcdefgh")
+    tasks = await begin(batcher_of(batches, max_batch=3), "abcdefgh")
 
     await answers_of(tasks)
 
@@ -99,7 +99,7 @@ async def test_a_batch_holds_a_limited_number_of_requests_and_keeps_the_order_of
 
 
 async def test_a_batch_holds_a_limited_number_of_bytes(batches: Batches) -> None:
-    tasks = await begin(gatherer(batches, max_batch_bytes=100), "abcde", size_bytes=50)
+    tasks = await begin(batcher_of(batches, max_batch_bytes=100), "abcde", size_bytes=50)
 
     await answers_of(tasks)
 
@@ -107,7 +107,7 @@ async def test_a_batch_holds_a_limited_number_of_bytes(batches: Batches) -> None
 
 
 async def test_a_request_larger_than_a_batch_goes_alone(batches: Batches) -> None:
-    tasks = await begin(gatherer(batches, max_batch_bytes=100), "ab", size_bytes=101)
+    tasks = await begin(batcher_of(batches, max_batch_bytes=100), "ab", size_bytes=101)
 
     assert await answers_of(tasks) == ["A", "B"]
     assert batches.seen == ["a", "b"]
@@ -116,12 +116,12 @@ async def test_a_request_larger_than_a_batch_goes_alone(batches: Batches) -> Non
 async def test_a_full_queue_refuses_immediately_and_never_commits_what_it_refused(
     batches: Batches,
 ) -> None:
-    gathering = gatherer(batches, max_queue=2)
+    batcher = batcher_of(batches, max_queue=2)
     batches.hold()
-    tasks = [*await begin(gathering, "a"), *await begin(gathering, "bc")]
+    tasks = [*await begin(batcher, "a"), *await begin(batcher, "bc")]
 
     with pytest.raises(StoreBusy):
-        await gathering.ask("d")
+        await batcher.submit("d")
 
     batches.release()
     assert await answers_of(tasks) == ["A", "B", "C"]
@@ -129,18 +129,18 @@ async def test_a_full_queue_refuses_immediately_and_never_commits_what_it_refuse
 
 
 async def test_a_queue_accepts_requests_again_after_it_was_full(batches: Batches) -> None:
-    gathering = gatherer(batches, max_queue=1)
-    await answers_of(await begin(gathering, "abc"))
+    batcher = batcher_of(batches, max_queue=1)
+    await answers_of(await begin(batcher, "abc"))
 
-    assert await gathering.ask("d") == "D"
+    assert await batcher.submit("d") == "D"
 
 
 async def test_a_caller_that_hangs_up_does_not_end_the_batch_of_the_others(
     batches: Batches,
 ) -> None:
-    gathering = gatherer(batches)
+    batcher = batcher_of(batches)
     batches.hold()
-    tasks = await begin(gathering, "abc")
+    tasks = await begin(batcher, "abc")
 
     tasks[1].cancel()
     await asyncio.sleep(0)
@@ -154,10 +154,10 @@ async def test_a_caller_that_hangs_up_does_not_end_the_batch_of_the_others(
 async def test_a_deadline_that_passes_in_the_queue_withdraws_the_request(
     batches: Batches,
 ) -> None:
-    gathering = gatherer(batches, deadline_s=0.2, max_batch=1)
+    batcher = batcher_of(batches, deadline_s=0.2, max_batch=1)
     batches.hold()
 
-    first, second = await answers_of(await begin(gathering, "ab"))
+    first, second = await answers_of(await begin(batcher, "ab"))
 
     assert (type(first), type(second)) == (OutcomeUnknown, StoreUnavailable)
     assert batches.seen == ["a"]
@@ -166,24 +166,24 @@ async def test_a_deadline_that_passes_in_the_queue_withdraws_the_request(
 async def test_a_batch_that_does_not_end_in_time_is_abandoned_for_the_next_one(
     batches: Batches,
 ) -> None:
-    gathering = gatherer(batches, deadline_s=0.1)
+    batcher = batcher_of(batches, deadline_s=0.1)
     batches.hold()
-    await answers_of(await begin(gathering, "a"))
+    await answers_of(await begin(batcher, "a"))
 
     batches.release()
 
-    assert await gathering.ask("b") == "B"
+    assert await batcher.submit("b") == "B"
 
 
 async def test_one_request_is_refused_while_others_are_answered() -> None:
-    async def commit(requests: Sequence[Request[str, str]]) -> None:
+    async def commit(requests: Sequence[Pending[str, str]]) -> None:
         for request in requests:
-            if request.asked == "b":
+            if request.item == "b":
                 request.refuse(SessionNotFound())
             else:
-                request.answer(request.asked)
+                request.resolve(request.item)
 
-    answers = await answers_of(await begin(gatherer(commit), "abc"))
+    answers = await answers_of(await begin(batcher_of(commit), "abc"))
 
     assert [type(answer) for answer in answers] == [str, SessionNotFound, str]
 
@@ -194,23 +194,23 @@ async def test_an_unreachable_database_fails_the_batch_and_all_requests_waiting_
 ) -> None:
     begun: list[str] = []
 
-    async def commit(requests: Sequence[Request[str, str]]) -> None:
-        begun.extend(request.asked for request in requests)
+    async def commit(requests: Sequence[Pending[str, str]]) -> None:
+        begun.extend(request.item for request in requests)
         await asyncio.sleep(0)
         raise error
 
-    answers = await answers_of(await begin(gatherer(commit, max_batch=1), "abc"))
+    answers = await answers_of(await begin(batcher_of(commit, max_batch=1), "abc"))
 
     assert [type(answer) for answer in answers] == [error, StoreUnavailable, StoreUnavailable]
     assert begun == ["a"]
 
 
 async def test_responses_given_before_the_database_went_away_stand() -> None:
-    async def commit(requests: Sequence[Request[str, str]]) -> None:
-        requests[0].answer("A")
+    async def commit(requests: Sequence[Pending[str, str]]) -> None:
+        requests[0].resolve("A")
         raise OutcomeUnknown
 
-    answers = await answers_of(await begin(gatherer(commit), "ab"))
+    answers = await answers_of(await begin(batcher_of(commit), "ab"))
 
     assert answers[0] == "A"
     assert isinstance(answers[1], OutcomeUnknown)
@@ -219,24 +219,24 @@ async def test_responses_given_before_the_database_went_away_stand() -> None:
 async def test_a_bug_in_a_batch_leaves_its_outcome_unknown_and_ends_nothing_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def commit(requests: Sequence[Request[str, str]]) -> None:
+    async def commit(requests: Sequence[Pending[str, str]]) -> None:
         for request in requests:
-            request.answer(str(1 // int(request.asked)))
+            request.resolve(str(1 // int(request.item)))
 
     with caplog.at_level(logging.CRITICAL):
-        answers = await answers_of(await begin(gatherer(commit, max_batch=1), "10101"))
+        answers = await answers_of(await begin(batcher_of(commit, max_batch=1), "10101"))
 
     assert [answers[0], answers[2], answers[4]] == ["1", "1", "1"]
     assert {type(answers[1]), type(answers[3])} == {OutcomeUnknown}
 
 
 async def test_a_batch_runs_in_the_context_of_none_of_its_callers() -> None:
-    async def commit(requests: Sequence[Request[str, str]]) -> None:
+    async def commit(requests: Sequence[Pending[str, str]]) -> None:
         for request in requests:
-            request.answer(f"{asker.get()} for {request.asker[asker]}")
+            request.resolve(f"{asker.get()} for {request.context[asker]}")
 
     token = asker.set("alice")
-    answer = await gatherer(commit).ask("a")
+    answer = await batcher_of(commit).submit("a")
     asker.reset(token)
 
     assert answer == "nobody for alice"
@@ -245,12 +245,12 @@ async def test_a_batch_runs_in_the_context_of_none_of_its_callers() -> None:
 async def test_draining_waits_for_the_whole_queue_including_callers_that_hung_up(
     batches: Batches,
 ) -> None:
-    gathering = gatherer(batches, max_batch=1)
+    batcher = batcher_of(batches, max_batch=1)
     batches.hold()
-    for task in await begin(gathering, "abc"):
+    for task in await begin(batcher, "abc"):
         task.cancel()
 
-    draining = asyncio.create_task(gathering.drain())
+    draining = asyncio.create_task(batcher.drain())
     await asyncio.sleep(0)
     was_waiting = not draining.done()
     batches.release()
@@ -261,10 +261,10 @@ async def test_draining_waits_for_the_whole_queue_including_callers_that_hung_up
 
 
 async def test_draining_an_idle_gatherer_returns_immediately(batches: Batches) -> None:
-    gathering = gatherer(batches)
-    await gathering.ask("a")
+    batcher = batcher_of(batches)
+    await batcher.submit("a")
 
     async with asyncio.timeout(1):
-        await gathering.drain()
+        await batcher.drain()
 
-    assert gathering.waiting == 0
+    assert batcher.waiting == 0
