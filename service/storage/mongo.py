@@ -105,7 +105,7 @@ class MongoSessionStore:
             await self._database.command("ping")
 
     def details(self) -> list[str]:
-        """Return why the database cannot be used now, or promises less; without asking MongoDB."""
+        """Return why the database cannot be used now, or promises less; without asking it."""
         refused = [] if self._refused is None else [self._refused]
         return [*refused, *known_of(self._database)]
 

@@ -41,7 +41,7 @@ class UnusableUrl(ValueError):
 
 
 def usable(mongo_url: str, *, max_pool: int) -> str:
-    """Return the URL, or raise UnusableUrl where the driver cannot use it; offline."""
+    """Return the URL, or raise UnusableUrl where the driver cannot use it; it never connects."""
     try:
         options = parse_uri(mongo_url, connect_timeout=DNS_MS)["options"]
     except (PyMongoError, ValueError) as error:

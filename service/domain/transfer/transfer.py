@@ -1,4 +1,4 @@
-"""Conversations and profiles in and out, for operators; the database allows them all."""
+"""Conversations and profiles in and out, for operators, who may do anything with the database."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
