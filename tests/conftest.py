@@ -7,12 +7,12 @@ import pytest
 
 from config.settings import Settings, give_motor_workers
 from service.devdb.embedded import EmbeddedMongo
+from tests.memory import MEMORY, MEMORY_OPTION
 
 # mongomock-motor imports Motor, which sizes its thread pool then: before any driver is chosen.
 give_motor_workers(Settings(_env_file=None).mongo_max_pool)
 
 
-MEMORY_OPTION = "--memory"
 # These fixtures take the stores in memory instead, or open a connection only where it is used.
 NEED_NO_MONGODB = {"app", "talking", "mongodb", "mongo_url", "databases"}
 
@@ -33,7 +33,7 @@ def _needs_mongodb(item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function):
         return False
     if "kind" in item.fixturenames:
-        return item.callspec.params.get("kind") != "memory"
+        return item.callspec.params.get("kind") != MEMORY
     fixtures = item._fixtureinfo.name2fixturedefs.items()  # noqa: SLF001  No other way.
     asked_for = {
         argument

@@ -1,13 +1,11 @@
 """The stores in memory, for quick tests: held to the contract suite like those on MongoDB."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-
-import orjson
 
 from config.settings import Settings
 from service.domain.access import Reach
@@ -22,20 +20,24 @@ from service.domain.models import (
     JsonObject,
     ListPage,
     Message,
-    NewMessage,
     Role,
     Selection,
     Session,
     SessionSettings,
     User,
     preview_of,
+    same_content,
     text_of,
     utc_now,
 )
 from service.domain.session_key import KeySelection, SessionKey, key_text
 from service.domain.window import Window, seqs_in
 from service.observability.observer import Observer
+from service.storage.documents import metadata_terms
 
+# The option that runs what needs no MongoDB, and the name of these stores among the kinds.
+MEMORY_OPTION = "--memory"
+MEMORY = "memory"
 # So that changes that follow each other have different times, as they have on MongoDB.
 CHANGE_S = 0.001
 CHANGEABLE = (*SessionSettings.model_fields, "summary", "summary_end")
@@ -75,13 +77,13 @@ class MemorySessionStore:
 
     async def get(self, reach: Reach, session_id: UUID) -> Session:
         head = self._heads.get(session_id)
-        if head is None or not _covers(reach, head):
+        if head is None or not reach.covers(head):
             raise SessionNotFound
         return head
 
     async def exists(self, reach: Reach, session_id: UUID) -> bool:
         head = self._heads.get(session_id)
-        return head is not None and _covers(reach, head)
+        return head is not None and reach.covers(head)
 
     async def find_by_key(self, reach: Reach, user_id: str, key: str) -> Session | None:
         found = (h for h in self._heads.values() if (h.user_id, h.key) == (user_id, key))
@@ -117,11 +119,11 @@ class MemorySessionStore:
         return [
             head
             for head in self._heads.values()
-            if _covers(reach, head)
+            if reach.covers(head)
             and user_id in (None, head.user_id)
             and of.agent_id in (None, head.agent_id)
             and (head.is_test or not of.tests_only)
-            and _terms(of.metadata) <= _terms(head.metadata)
+            and set(metadata_terms(of.metadata)) <= set(metadata_terms(head.metadata))
         ]
 
     async def read(
@@ -131,7 +133,7 @@ class MemorySessionStore:
         return head, self._with_seqs(session_id, seqs_in(window, head))
 
     async def read_range(self, reach: Reach, session: Session, seqs: range) -> list[Message] | None:
-        found = self._with_seqs(session.id, seqs) if _covers(reach, session) else None
+        found = self._with_seqs(session.id, seqs) if reach.covers(session) else None
         return None if found is None or len(found) < len(seqs) else found
 
     async def newest_of_each(
@@ -140,7 +142,7 @@ class MemorySessionStore:
         window = Window(limit=limit, newest=True)
         return {
             session.id: self._with_seqs(session.id, seqs_in(window, session))
-            if _covers(reach, session)
+            if reach.covers(session)
             else []
             for session in sessions
         }
@@ -170,7 +172,7 @@ class MemorySessionStore:
         log = self._logs[session_id]
         there = {message.client_key: message for message in log if message.client_key is not None}
         replays = [there.get(message.client_key or "") for message in messages]
-        if any(r and not _same_content(r, m) for r, m in zip(replays, messages, strict=True)):
+        if any(r and not same_content(r, m) for r, m in zip(replays, messages, strict=True)):
             raise IdempotencyKeyReused
         end = head.end
         appended = []
@@ -262,20 +264,6 @@ async def memory_stores(
 ) -> AsyncIterator[tuple[MemorySessionStore, MemoryUserStore]]:
     """Open the stores for one service."""
     yield MemorySessionStore(), MemoryUserStore()
-
-
-def _covers(reach: Reach, head: Session) -> bool:
-    return reach.covers(user_id=head.user_id, agent_id=head.agent_id)
-
-
-def _same_content(stored: Message, sent: Message) -> bool:
-    return all(getattr(stored, field) == getattr(sent, field) for field in NewMessage.model_fields)
-
-
-def _terms(metadata: JsonObject | None) -> set[bytes]:
-    """Return each top-level value as text: 1, 1.0 and true are different values."""
-    items: Iterable[tuple[str, Any]] = (metadata or {}).items()
-    return {orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in items}
 
 
 def _words(text: str) -> set[str]:

@@ -10,7 +10,7 @@
 from enum import StrEnum
 
 from service.domain.errors import Forbidden
-from service.domain.models import Frozen
+from service.domain.models import Frozen, Session
 
 ADMIN_SCOPE = "sessions:admin"
 AGENT_SCOPE_PREFIX = "sessions:agent:"
@@ -42,9 +42,9 @@ class Reach(Frozen):
     user_id: str | None
     agent_ids: frozenset[str] = frozenset()
 
-    def covers(self, *, user_id: str, agent_id: str) -> bool:
-        """Say whether a session of this user with this agent is in reach."""
-        return self.covers_user(user_id) or agent_id in self.agent_ids
+    def covers(self, session: Session) -> bool:
+        """Say whether the session is in reach."""
+        return self.covers_user(session.user_id) or session.agent_id in self.agent_ids
 
     def covers_user(self, user_id: str) -> bool:
         """Say whether all sessions of this user are in reach, with their keys and the profile."""

@@ -170,6 +170,11 @@ class Selection(Frozen):
     metadata: JsonObject | None = None
 
 
+def same_content(stored: NewMessage, sent: NewMessage) -> bool:
+    """Say whether one is a replay of the other: all that a caller hands in is equal."""
+    return all(getattr(stored, field) == getattr(sent, field) for field in NewMessage.model_fields)
+
+
 def preview_of(message: Message) -> Preview:
     return Preview(role=message.role, text=text_of(message.content)[:MAX_PREVIEW_CHARS])
 

@@ -63,7 +63,7 @@ class Heads:
             SessionNotFound: no such session in reach.
         """
         head = await self._loads.submit((session_id, owner_in(reach)))
-        if head is None or not reach.covers(user_id=head.user_id, agent_id=head.agent_id):
+        if head is None or not reach.covers(head):
             raise SessionNotFound
         return head
 

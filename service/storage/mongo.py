@@ -162,7 +162,7 @@ class MongoSessionStore:
         raise StoreUnavailable("The session is being emptied.")
 
     async def read_range(self, reach: Reach, session: Session, seqs: range) -> list[Message] | None:
-        if not _covers(reach, session):
+        if not reach.covers(session):
             return None
         messages = await self._entries.read(session.id, seqs)
         return messages if len(messages) == len(seqs) else None
@@ -191,7 +191,7 @@ class MongoSessionStore:
         self, reach: Reach, sessions: Sequence[Session], *, limit: int
     ) -> dict[UUID, list[Message]]:
         messages: dict[UUID, list[Message]] = {session.id: [] for session in sessions}
-        covered = [session for session in sessions if _covers(reach, session)]
+        covered = [session for session in sessions if reach.covers(session)]
         for entry in await self._entries.newest_of_each(covered, limit):
             messages[entry["_id"]["s"].as_uuid()].append(documents.from_entry(entry))
         return messages
@@ -275,10 +275,6 @@ class MongoSessionStore:
     def _require_prepared(self) -> None:
         if not self.is_prepared:
             raise StoreUnavailable("The service is still preparing its database.")
-
-
-def _covers(reach: Reach, session: Session) -> bool:
-    return reach.covers(user_id=session.user_id, agent_id=session.agent_id)
 
 
 def _taken(session: Session, duplicate: Document) -> SessionKeyTaken | SessionIdTaken:

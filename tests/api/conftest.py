@@ -11,8 +11,7 @@ from service.app import OpenStores, SessionService, mongo_stores
 from service.domain.access import ADMIN_SCOPE, AGENT_SCOPE_PREFIX
 from service.llm.scripted import Script
 from tests.api.asking import SECRET, Api
-from tests.conftest import MEMORY_OPTION
-from tests.memory import memory_stores
+from tests.memory import MEMORY_OPTION, memory_stores
 from tests.mongods import running_mongod
 from tests.scripted import ScriptedModel, scripted_server
 

@@ -17,10 +17,9 @@ from service.storage.mongo import MongoSessionStore
 from tests.contract.building import store_on
 from tests.contract.mock_database import MockDatabase
 from tests.databases import connected, fresh_database, name_of
-from tests.memory import MemorySessionStore
+from tests.memory import MEMORY, MEMORY_OPTION, MemorySessionStore
 from tests.storage.mongo_commands import SentCommands
 
-MEMORY = "memory"
 REAL_KINDS = ("motor", "pymongo")
 
 
@@ -40,7 +39,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 async def databases(
     request: pytest.FixtureRequest, mongo_url: str
 ) -> AsyncIterator[Mapping[str, Database]]:
-    if request.config.getoption("--memory"):
+    if request.config.getoption(MEMORY_OPTION):
         yield {}
         return
     async with AsyncExitStack() as stack:

@@ -12,6 +12,7 @@ from service.domain.access import (
     decide,
 )
 from service.domain.errors import Forbidden
+from service.domain.models import Session
 
 USER = Caller(user_id="alice")
 DASHBOARD = Caller(
@@ -105,9 +106,9 @@ def test_a_scope_names_its_agent_literally(scope: str, agent_ids: set[str]) -> N
 def test_a_reach_covers_a_users_own_sessions_and_those_of_its_agents(
     reach: Reach, expected: set[str]
 ) -> None:
-    sessions = ((user, agent) for user in ("alice", "bob") for agent in ("x", "z"))
+    sessions = [Session(user_id=u, agent_id=a) for u in ("alice", "bob") for a in ("x", "z")]
 
-    covered = {f"{u}/{a}" for u, a in sessions if reach.covers(user_id=u, agent_id=a)}
+    covered = {f"{s.user_id}/{s.agent_id}" for s in sessions if reach.covers(s)}
 
     assert expected == covered
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from service.domain.access import Caller
 from service.domain.chat.completion import ChatRequest, Completion
 from service.domain.errors import IdempotencyKeyReused, InvalidInput
-from service.domain.models import Message, NewMessage, Session, Usage
+from service.domain.models import Message, Session, Usage, same_content
 from service.domain.ports import ChatModel
 from service.domain.rules import (
     MAX_KEY_CHARS,
@@ -73,7 +73,7 @@ def stored_answer(request: ChatRequest, stored: Sequence[Message]) -> Completion
     if answer is None:
         return None
     if list(by_key) != [message.client_key for message in request.messages] or not all(
-        _same(by_key[message.client_key], message) for message in request.messages
+        same_content(by_key[message.client_key], message) for message in request.messages
     ):
         raise IdempotencyKeyReused
     return Completion(
@@ -81,7 +81,3 @@ def stored_answer(request: ChatRequest, stored: Sequence[Message]) -> Completion
         finish_reason="tool_calls" if answer.tool_calls else "stop",
         usage=answer.usage or Usage(),
     )
-
-
-def _same(stored: NewMessage, sent: NewMessage) -> bool:
-    return all(getattr(stored, field) == getattr(sent, field) for field in NewMessage.model_fields)

@@ -163,7 +163,7 @@ class AppendLog:
         for request in requests:
             reach, session_id, messages = request.item
             head = heads.get(session_id)
-            if head and reach.covers(user_id=head.user_id, agent_id=head.agent_id):
+            if head and reach.covers(head):
                 one = OneAppend(self._heads, self._entries, head, messages)
                 appends.append(_Append(request, one))
             else:

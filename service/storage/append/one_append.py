@@ -15,7 +15,7 @@ from service.domain.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
-from service.domain.models import Message, NewMessage, Session
+from service.domain.models import Message, Session, same_content
 from service.storage.entries import Entries
 from service.storage.heads import Heads, Move
 
@@ -131,7 +131,7 @@ class OneAppend:
             return
         for stored in await self._entries.with_keys(self.head.id, given):
             i = keys[stored.client_key]
-            if not _same_content(stored, self.messages[i]):
+            if not same_content(stored, self.messages[i]):
                 raise IdempotencyKeyReused
             self.messages[i] = stored
 
@@ -168,7 +168,3 @@ class OneAppend:
         await self._entries.remove(self.head.id, [self.messages[i].seq for i in taken])
         for i in taken:
             self.messages[i] = self.messages[i].model_copy(update={"seq": 0})
-
-
-def _same_content(stored: Message, sent: Message) -> bool:
-    return all(getattr(stored, field) == getattr(sent, field) for field in NewMessage.model_fields)
