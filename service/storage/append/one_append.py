@@ -1,5 +1,7 @@
 """One append on its way into the log: messages first, under the unique number, then the head.
 
+`settle` is only for appends that could not be finished with their batch (`append_log.py`).
+
 A crash in between leaves messages the head does not know yet. They were never
 acknowledged; the next append finds them and continues after them. So there is never a
 gap, and nothing acknowledged is ever lost (decision 0002).
