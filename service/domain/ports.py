@@ -32,7 +32,7 @@ class SessionStore(Protocol):
 
         Raises:
             SessionKeyTaken: the owner has a session with this key.
-            SessionIdTaken: there is a session with this id.
+            SessionIdTaken: a session with this id exists.
         """
         ...
 
@@ -282,7 +282,7 @@ class ChatModel(Protocol):
         """Return the answer to the prompt.
 
         Raises:
-            ModelFailed: no answer, or one that is none.
+            ModelFailed: no response, or one that is unusable.
             ModelTimeout: no answer in time.
         """
         ...

@@ -37,7 +37,7 @@ class Summaries:
         there is no room for a summary, there is none.
 
         Raises:
-            ModelFailed, ModelTimeout: there is no summary.
+            ModelFailed, ModelTimeout: the model gave no summary.
         """
         asking = turn.request.messages
         least = tokens_of(_note("")) + MIN_SUMMARY_TOKENS
