@@ -38,7 +38,7 @@ async def fresh_database(client: Client) -> AsyncIterator[Database]:
 
 
 async def _drop(server: Any, name: str) -> None:
-    # Between async tests the loop stands still: after a while, the driver takes the server for lost.
+    # The loop stands still between async tests, so the driver may take the server for lost.
     try:
         await server.drop_database(name)
     except AutoReconnect:
