@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import AsyncIterator
 
+import hypothesis
 import pytest
 
 from config.settings import Settings, give_motor_workers
@@ -11,6 +12,11 @@ from tests.memory import MEMORY, MEMORY_OPTION
 
 # mongomock-motor imports Motor, which sizes its thread pool then: before any driver is chosen.
 give_motor_workers(Settings(_env_file=None).mongo_max_pool)
+
+
+# A machine that does something else meanwhile must not make an example fail for its time.
+hypothesis.settings.register_profile("without deadline", deadline=None)
+hypothesis.settings.load_profile("without deadline")
 
 
 # These fixtures take the stores in memory instead, or open a connection only where it is used.
