@@ -1,6 +1,6 @@
 """Sessions and messages for the store's tests, and a look at what is stored."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +11,14 @@ from service.domain.models import Message, Role, Session
 from service.domain.window import Window
 from service.storage import documents
 from service.storage.append.append_log import AppendLog
-from service.storage.driver import Database
-from service.storage.entries import Entries
-from service.storage.heads import Heads, Move
+from service.storage.append.follower import HeadFollower
+from service.storage.append.notes import Notes
+from service.storage.driver import Database, Document
+from service.storage.entries import Entries, Inserted
+from service.storage.exact_heads import ExactHeads
+from service.storage.heads import Heads
 from service.storage.indexes import HISTORY, SESSIONS
+from service.storage.known_heads import KnownHeads
 from service.storage.mongo import MongoSessionStore
 from service.storage.reads import Reads
 
@@ -75,9 +79,14 @@ def seqs_of(found: Sequence[Message]) -> list[int]:
 
 async def stored_seqs(database: Database, session_id: UUID) -> list[int]:
     """Return the numbers of all messages in the collection, shown or not."""
+    entries = await stored_entries(database, session_id)
+    messages = (documents.messages_in(e) for e in entries if not documents.is_fence(e))
+    return [message.seq for entry in messages for message in entry]
+
+
+async def stored_entries(database: Database, session_id: UUID) -> list[Document]:
     log = {"_id.s": Binary.from_uuid(session_id)}
-    entries = await database[HISTORY].find(log, sort=[("_id", 1)]).to_list()
-    return [entry["_id"]["n"] for entry in entries]
+    return await database[HISTORY].find(log, sort=[("_id", 1)]).to_list()
 
 
 async def stored_head(database: Database, session_id: UUID) -> Any:
@@ -93,49 +102,51 @@ async def mark_deleted(database: Database, session: Session) -> None:
 async def leave_entries(
     database: Database, session_id: UUID, left: Sequence[Message], *, first_seq: int
 ) -> None:
-    """Store messages like a writer that dies before it moves the head."""
+    """Store messages, each for itself, like a writer that dies before it moves the head."""
     numbered = [m.model_copy(update={"seq": seq}) for seq, m in enumerate(left, first_seq)]
-    entries = [documents.to_entry(session_id, m) for m in numbered]
+    entries = [documents.to_entry(session_id, [m]) for m in numbered]
     await database[HISTORY].insert_many(entries)
 
 
-class InterruptedHeads(Heads):
-    """Heads of a process that is interrupted, once, just before it moves one."""
-
-    def __init__(self, database: Database, before_move: Interruption) -> None:
-        super().__init__(database, Reads(database))
-        self._before_move: Interruption | None = before_move
-
-    async def move_all(self, moves: Mapping[UUID, Move]) -> dict[UUID, Session]:
-        if self._before_move:
-            happening, self._before_move = self._before_move, None
-            await happening()
-        return await super().move_all(moves)
-
-
 class InterruptedEntries(Entries):
-    """Entries of a process that is interrupted, once, just before it inserts one."""
+    """Entries of a process that is interrupted, once, just before or after it inserts some."""
 
-    def __init__(self, database: Database, before_insert: Interruption) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        before: Interruption | None = None,
+        after: Interruption | None = None,
+    ) -> None:
         super().__init__(database[HISTORY], Reads(database))
-        self._before_insert: Interruption | None = before_insert
+        self._before = before
+        self._after = after
 
-    async def insert_all(self, messages: Sequence[tuple[UUID, Message]]) -> int:
-        if self._before_insert:
-            happening, self._before_insert = self._before_insert, None
-            await happening()
-        return await super().insert_all(messages)
+    async def insert(self, entries: Sequence[Document]) -> Inserted:
+        before, after, self._before, self._after = self._before, self._after, None, None
+        if before:
+            await before()
+        inserted = await super().insert(entries)
+        if after:
+            await after()
+        return inserted
 
 
-def log_interrupted_before_move(database: Database, happening: Interruption) -> AppendLog:
-    heads = InterruptedHeads(database, happening)
-    entries = Entries(database[HISTORY], Reads(database))
-    return AppendLog(heads, entries, deadline_s=DEADLINE_S)
+def log_interrupted_after_insert(database: Database, happening: Interruption) -> AppendLog:
+    return log_on(database, InterruptedEntries(database, after=happening))
 
 
 def log_interrupted_before_insert(database: Database, happening: Interruption) -> AppendLog:
-    entries = InterruptedEntries(database, happening)
-    return AppendLog(Heads(database, Reads(database)), entries, deadline_s=DEADLINE_S)
+    return log_on(database, InterruptedEntries(database, before=happening))
+
+
+def log_on(database: Database, entries: Entries) -> AppendLog:
+    """Return a log like another process's."""
+    reads = Reads(database)
+    known = KnownHeads()
+    heads = Heads(database, ExactHeads(database, Entries(database[HISTORY], reads), reads, known))
+    follower = HeadFollower(heads, Notes(database[HISTORY], reads), known)
+    return AppendLog(heads, entries, known, follower, deadline_s=DEADLINE_S)
 
 
 async def ids_of(sessions: AsyncIterator[Session]) -> list[UUID]:

@@ -31,7 +31,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" not in metafunc.fixturenames or "kind" in (*chosen, *vars(metafunc.module)):
         return
     needs_mongodb = LOOKS_INTO_MONGODB & set(inspect.signature(metafunc.function).parameters)
-    kinds = ["mongomock", *REAL_KINDS, *([] if needs_mongodb else [MEMORY])]
+    kinds = [*REAL_KINDS, *([] if needs_mongodb else [MEMORY])]
     metafunc.parametrize("kind", kinds)
 
 

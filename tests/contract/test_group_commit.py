@@ -26,7 +26,7 @@ from tests.contract.building import (
     Interruption,
     keyed,
     log_interrupted_before_insert,
-    log_interrupted_before_move,
+    log_interrupted_after_insert,
     log_of,
     message,
     messages,
@@ -46,7 +46,7 @@ TEXTS = "abcdefghijklmnopqrst"
 
 INTERRUPTED: dict[str, Interrupted] = {
     "before the insert": log_interrupted_before_insert,
-    "before the move": log_interrupted_before_move,
+    "after the insert": log_interrupted_after_insert,
 }
 
 in_the_middle = pytest.mark.parametrize("interrupted", INTERRUPTED.values(), ids=INTERRUPTED)

@@ -17,7 +17,7 @@ from tests.contract.building import (
     keyed,
     leave_entries,
     log_interrupted_before_insert,
-    log_interrupted_before_move,
+    log_interrupted_after_insert,
     log_of,
     messages,
     open_session,
@@ -167,7 +167,7 @@ async def test_a_clear_keeps_what_a_writer_is_about_to_acknowledge(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "ab")
-    writing = log_interrupted_before_move(database, clearing(store, session))
+    writing = log_interrupted_after_insert(database, clearing(store, session))
 
     appended = await writing.append(ALICE, session.id, messages("cd"))
 
@@ -184,7 +184,7 @@ async def test_a_writer_never_gets_a_number_that_a_clear_removed(
         await store.append(ALICE, session.id, keyed("x"))
         await store.update(ALICE, session.id, emptied)
 
-    writing = log_interrupted_before_move(database, another_attempt_is_shown_and_cleared)
+    writing = log_interrupted_after_insert(database, another_attempt_is_shown_and_cleared)
 
     appended = await writing.append(ALICE, session.id, keyed("xy"))
 

@@ -10,7 +10,7 @@ from tests.contract.building import (
     keyed,
     leave_entries,
     log_interrupted_before_insert,
-    log_interrupted_before_move,
+    log_interrupted_after_insert,
     log_of,
     messages,
     open_session,
@@ -92,7 +92,7 @@ async def test_losing_the_store_between_messages_and_head_leaves_the_outcome_unk
     store: MongoSessionStore, database: Database, texts: str
 ) -> None:
     session = await open_session(store, "a")
-    dying = log_interrupted_before_move(database, lose_the_store)
+    dying = log_interrupted_after_insert(database, lose_the_store)
 
     with pytest.raises(OutcomeUnknown):
         await dying.append(ALICE, session.id, keyed(texts))

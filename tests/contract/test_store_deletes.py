@@ -22,7 +22,7 @@ from tests.contract.building import (
     keyed,
     leave_entries,
     log_interrupted_before_insert,
-    log_interrupted_before_move,
+    log_interrupted_after_insert,
     log_of,
     mark_deleted,
     messages,
@@ -108,7 +108,7 @@ async def test_a_replay_on_a_deleted_session_reports_not_found(
 
 @pytest.mark.parametrize("texts", ["x", "xyz"])
 @pytest.mark.parametrize(
-    "interrupted", [log_interrupted_before_insert, log_interrupted_before_move]
+    "interrupted", [log_interrupted_before_insert, log_interrupted_after_insert]
 )
 async def test_messages_that_arrive_after_the_delete_are_removed(
     store: MongoSessionStore, database: Database, interrupted: Interrupted, texts: str

@@ -18,7 +18,7 @@ from tests.contract.building import (
     ALICE,
     BOB,
     keyed,
-    log_interrupted_before_move,
+    log_interrupted_after_insert,
     mark_deleted,
     messages,
     open_session,
@@ -95,7 +95,7 @@ async def test_messages_that_are_undone_are_removed_on_their_own_shard(
     store: MongoSessionStore, database: Database, sent: SentCommands
 ) -> None:
     session = await open_session(store)
-    late = log_interrupted_before_move(database, lambda: mark_deleted(database, session))
+    late = log_interrupted_after_insert(database, lambda: mark_deleted(database, session))
     sent.take()
 
     with pytest.raises(SessionNotFound):
