@@ -300,6 +300,15 @@ def with_keys(session_id: UUID, client_keys: Sequence[str]) -> Document:
     return {"_id.s": Binary.from_uuid(session_id), "client_key": {"$in": list(client_keys)}}
 
 
+def without_keys(client_keys: Sequence[str]) -> list[Document]:
+    """Return the pipeline that takes these keys from an entry; its messages stay as they are."""
+    kept = {"$setDifference": ["$client_key", {"$literal": list(client_keys)}]}
+    kept_if_any = {"$cond": [{"$eq": [kept, []]}, "$$REMOVE", kept]}
+    return [
+        {"$set": {"client_key": {"$cond": [{"$isArray": "$client_key"}, kept_if_any, "$$REMOVE"]}}}
+    ]
+
+
 def said_with(session_id: UUID, seqs: range, words: str) -> Document:
     """Return the filter for entries in which users or assistants said something, and the words."""
     said = {"role": {"$in": [role.value for role in SAYING]}, "tool_calls": None}

@@ -87,10 +87,10 @@ class Entries:
 
     async def free_keys(self, session_id: UUID, keys: Sequence[str], *, before: int) -> None:
         """Forget these keys of messages below a number; the messages still take their numbers."""
-        gone = documents.in_log(session_id, range(1, before))
+        cleared = documents.in_log(session_id, range(1, before))
         with_keys = documents.with_keys(session_id, keys)
         with changing():
-            await self._history.update_many({**gone, **with_keys}, {"$unset": {"client_key": ""}})
+            await self._history.update_many({**cleared, **with_keys}, documents.without_keys(keys))
 
     async def remove(self, session_id: UUID, messages: Sequence[Message]) -> None:
         """Take back what was inserted as one entry."""
@@ -100,6 +100,11 @@ class Entries:
         }
         with changing():
             await self._history.delete_one({**entry, **own})
+
+    async def beginning_of(self, session_id: UUID, seq: int) -> int:
+        """Return the first number of the entry that holds this one; itself if there is none."""
+        covering = await self._covering(session_id, seq)
+        return int(covering["_id"]["n"]) if covering else seq
 
     async def with_some_before(self, starts: Mapping[UUID, int]) -> set[UUID]:
         """Return sessions with entries below these numbers; not all of them, but one if any."""
@@ -132,10 +137,17 @@ class Entries:
         """
         messages = [message for entry in entries for message in documents.messages_in(entry)]
         if seqs and (not messages or messages[0].seq > seqs.start):
-            before = range(max(1, seqs.start - MAX_MESSAGES_PER_APPEND + 1), seqs.start)
-            covering = await self._find(session_id, before, limit=1, direction=-1)
-            messages = [m for entry in covering for m in documents.messages_in(entry)] + messages
+            covering = await self._covering(session_id, seqs.start)
+            messages = (documents.messages_in(covering) if covering else []) + messages
         return [message for message in messages if message.seq in seqs]
+
+    async def _covering(self, session_id: UUID, seq: int) -> Document | None:
+        """Return the entry that begins before a number and holds it."""
+        before = range(max(1, seq - MAX_MESSAGES_PER_APPEND + 1), seq)
+        for entry in await self._find(session_id, before, limit=1, direction=-1):
+            if documents.end_of(entry) >= seq:
+                return entry
+        return None
 
     async def _find(
         self, session_id: UUID, seqs: range, *, limit: int, direction: int = 1

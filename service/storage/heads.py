@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 import bson
-from pymongo import ReturnDocument
 
 from service.domain.access import EVERYBODY, Reach
 from service.domain.errors import SessionNotFound, StoreUnavailable
@@ -14,7 +13,7 @@ from service.storage import documents
 from service.storage.batcher import Batcher, Pending, batch_of
 from service.storage.driver import Database, Document
 from service.storage.errors import changing
-from service.storage.exact_heads import ExactHeads, FoundHeads
+from service.storage.exact_heads import ExactHead, ExactHeads, FoundHeads
 from service.storage.indexes import SESSIONS
 
 MAX_ROUNDS = 100
@@ -86,18 +85,22 @@ class Heads:
             if exact is None or not reach.covers(exact.session):
                 raise SessionNotFound
             changed = change(exact.session)
-            stored = bson.decode(exact.stored.raw)
-            if await self._replace(stored, changed, cleared=changed.start > exact.session.start):
-                return await self.load(EVERYBODY.narrowed_to(changed.user_id), session_id)
+            if await self._replace(exact, changed):
+                return await self.load(EVERYBODY.narrowed_to(exact.session.user_id), session_id)
         raise StoreUnavailable("Too many changes to this session at the same time.")
 
-    async def _replace(self, head: Document, changed: Session, *, cleared: bool) -> Document | None:
+    async def _replace(self, exact: ExactHead, changed: Session) -> bool:
+        """Change a head; False when it has changed since it was read."""
+        head: Document = bson.decode(exact.stored.raw)
+        cleared = changed.start > exact.session.start
+        if cleared:
+            changed = changed.model_copy(update={"end": exact.session.end})
         with changing():
-            return await self._sessions.find_one_and_update(
+            result = await self._sessions.update_one(
                 documents.unchanged(head, cleared=cleared),
                 documents.changed_head(changed, head, cleared=cleared),
-                return_document=ReturnDocument.AFTER,
             )
+        return result.matched_count == 1
 
     async def move(self, heads: Mapping[UUID, Session]) -> bool:
         """Make the stored heads show the ends these have; those that show more stay.

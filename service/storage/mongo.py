@@ -246,7 +246,10 @@ class MongoSessionStore:
         deleted = [head for head in heads if "deleting" in head]
         cleared = [head for head in heads if "deleting" not in head]
         starts = {head["_id"].as_uuid(): AFTER_ALL_SEQS for head in deleted}
-        starts |= {head["_id"].as_uuid(): documents.sweep_to(head) for head in cleared}
+        for head in cleared:
+            session_id = head["_id"].as_uuid()
+            begins = await self._entries.beginning_of(session_id, documents.sweep_to(head))
+            starts[session_id] = begins
         while left := await self._entries.with_some_before(starts):
             for session_id in left:
                 await self._entries.purge_some(session_id, before=starts[session_id])

@@ -12,7 +12,7 @@ from service.domain.window import Window
 from service.storage import documents
 from service.storage.append.append_log import AppendLog
 from service.storage.append.follower import HeadFollower
-from service.storage.append.notes import Notes
+from service.storage.append.notes import ORPHANED_S, RANDOM_BITS, Notes, note_of
 from service.storage.driver import Database, Document
 from service.storage.entries import Entries, Inserted
 from service.storage.exact_heads import ExactHeads
@@ -106,6 +106,25 @@ async def leave_entries(
     numbered = [m.model_copy(update={"seq": seq}) for seq, m in enumerate(left, first_seq)]
     entries = [documents.to_entry(session_id, [m]) for m in numbered]
     await database[HISTORY].insert_many(entries)
+
+
+async def leave_fence(database: Database, session: Session, *, seq: int) -> None:
+    """Fence a log like a process that dies before it marks the head."""
+    note = note_of([(session.id, session.user_id)])
+    await database[HISTORY].insert_many([note, documents.fence(session.id, seq)])
+
+
+async def notes_of(database: Database) -> list[Document]:
+    """Return the notes that are not paid."""
+    return await database[HISTORY].find({"owed": {"$exists": True}}).to_list()
+
+
+async def age_notes(database: Database) -> None:
+    """Make the notes as old as those of a process that died."""
+    for note in await notes_of(database):
+        older = note["_id"] | {"n": note["_id"]["n"] - (ORPHANED_S * 1000 << RANDOM_BITS)}
+        await database[HISTORY].insert_one({**note, "_id": older})
+        await database[HISTORY].delete_one({"_id": note["_id"]})
 
 
 class InterruptedEntries(Entries):
