@@ -204,6 +204,10 @@ def owed_by(note: Document) -> dict[UUID, str]:
     return {head["s"].as_uuid(): head["u"] for head in note["owed"]}
 
 
+def is_note(entry: Document) -> bool:
+    return "owed" in entry
+
+
 def moved_heads(heads: Sequence[Session]) -> list[Document]:
     """Return the pipeline that makes each of these heads show its end, unless it shows more.
 

@@ -38,7 +38,7 @@ from service.storage.indexes import (
     missing_indexes,
 )
 from service.storage.key_lists import KeyLists
-from service.storage.known_heads import KnownHeads, now_s
+from service.storage.known_heads import KnownHead, KnownHeads, now_s
 from service.storage.lists import HeadLists
 from service.storage.reads import Reads
 from service.storage.scanning import scanned
@@ -69,7 +69,7 @@ class MongoSessionStore:
         self._watch = watch
         self._reads = reads = Reads(database)
         self._entries = Entries(database[HISTORY], reads)
-        known = KnownHeads()
+        self._known = known = KnownHeads()
         exact = ExactHeads(database, self._entries, reads, known)
         self._heads = Heads(database, exact, watch=watch)
         self._follower = HeadFollower(self._heads, Notes(database[HISTORY], reads), known)
@@ -264,6 +264,7 @@ class MongoSessionStore:
     async def _create_batch(self, requests: Sequence[Pending[Session, None]]) -> None:
         taken: dict[int, SessionKeyTaken | SessionIdTaken] = {}
         heads = [documents.to_head(request.item) for request in requests]
+        known_s = now_s()
         with changing(), self._watch(batch_of(CREATE, requests)):
             try:
                 await self._sessions.insert_many(heads, ordered=False)
@@ -273,6 +274,7 @@ class MongoSessionStore:
             if i in taken:
                 request.refuse(taken[i])
             else:
+                self._known.put(KnownHead(request.item, None, known_s))
                 request.resolve(None)
 
     @contextmanager

@@ -1,6 +1,6 @@
 """Sessions and messages for the store's tests, and a look at what is stored."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from service.storage.entries import Entries, Inserted
 from service.storage.exact_heads import ExactHeads
 from service.storage.heads import Heads
 from service.storage.indexes import HISTORY, SESSIONS
-from service.storage.known_heads import KnownHeads
+from service.storage.known_heads import KnownHead, KnownHeads
 from service.storage.mongo import MongoSessionStore
 from service.storage.reads import Reads
 
@@ -159,13 +159,27 @@ def log_interrupted_before_insert(database: Database, happening: Interruption) -
     return log_on(database, InterruptedEntries(database, before=happening))
 
 
-def log_on(database: Database, entries: Entries) -> AppendLog:
+def log_that_never_moves_a_head(database: Database) -> AppendLog:
+    """Return the log of a process that dies before it moves any head."""
+    return log_on(database, InterruptedEntries(database), HeadFollowerThatDies)
+
+
+def log_on(
+    database: Database,
+    entries: Entries,
+    follower: Callable[[Heads, Notes, KnownHeads], HeadFollower] = HeadFollower,
+) -> AppendLog:
     """Return a log like another process's."""
     reads = Reads(database)
     known = KnownHeads()
     heads = Heads(database, ExactHeads(database, Entries(database[HISTORY], reads), reads, known))
-    follower = HeadFollower(heads, Notes(database[HISTORY], reads), known)
-    return AppendLog(heads, entries, known, follower, deadline_s=DEADLINE_S)
+    following = follower(heads, Notes(database[HISTORY], reads), known)
+    return AppendLog(heads, entries, known, following, deadline_s=DEADLINE_S)
+
+
+class HeadFollowerThatDies(HeadFollower):
+    def owe(self, heads: Mapping[UUID, KnownHead], notes: Sequence[Document]) -> None:
+        """Forget it, like a process that dies."""
 
 
 async def ids_of(sessions: AsyncIterator[Session]) -> list[UUID]:

@@ -61,8 +61,12 @@ async def database(databases: Mapping[str, Database], kind: str) -> AsyncIterato
 
 
 @pytest.fixture
-async def store(database: Database | None) -> MongoSessionStore | MemorySessionStore:
-    return MemorySessionStore() if database is None else await store_on(database)
+async def store(
+    database: Database | None,
+) -> AsyncIterator[MongoSessionStore | MemorySessionStore]:
+    store = MemorySessionStore() if database is None else await store_on(database)
+    yield store
+    await store.close()
 
 
 @pytest.fixture
@@ -71,7 +75,9 @@ async def other_store(
 ) -> AsyncIterator[MongoSessionStore]:
     """Give a store like another process's on the same database: it shares nothing else."""
     async with connected(kind, mongo_url) as client:
-        yield await store_on(client[name_of(database)])
+        store = await store_on(client[name_of(database)])
+        yield store
+        await store.close()
 
 
 @pytest.fixture
@@ -84,3 +90,4 @@ async def watched(
         store = await store_on(client[name_of(database)])
         sent.take()
         yield store, sent
+        await store.close()

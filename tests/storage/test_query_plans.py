@@ -58,7 +58,7 @@ def some_sessions() -> list[Session]:
 
 def entries_of(session: Session) -> Iterator[Command]:
     return (
-        documents.to_entry(session.id, Message(role="user", content=str(seq), seq=seq))
+        documents.to_entry(session.id, [Message(role="user", content=str(seq), seq=seq)])
         for seq in range(1, session.end + 1)
     )
 

@@ -139,20 +139,27 @@ class AppendLog:
 
         The head is marked before this returns; should the process die before that, the
         note is there.
+
+        Raises:
+            SessionNotFound: it was deleted meanwhile.
         """
         for _ in range(MAX_ROUNDS):
             fence = documents.fence(head.id, head.end + 1)
             note = note_of([(head.id, head.user_id)])
             inserted = await self._entries.insert([note, fence])
-            was_known = KnownHead(head, None, known_s).is_fresh
             self._known.forget([head.id])
-            if inserted.stored == len((note, fence)) and was_known:
+            is_fenced = inserted.stored == len((note, fence))
+            if is_fenced and KnownHead(head, None, known_s).is_fresh:
                 break
             known_s = now_s()
             now = await self._heads.load_each([(head.id, head.user_id)])
-            if head.id not in now:
+            if head.id not in now and is_fenced:
                 break
+            if head.id not in now:
+                raise SessionNotFound
             head = now[head.id]
+        else:
+            raise StoreUnavailable(TOO_MANY_WRITERS)
         await self._heads.mark_deleted({head.id: head.user_id})
         self._follower.owe({}, [note])
 

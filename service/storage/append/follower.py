@@ -119,7 +119,7 @@ class HeadFollower:
                 try:
                     await self._pay(debt)
                 except StoreUnavailable as error:
-                    logger.warning("heads wait to follow their logs: %s", error)
+                    logger.warning("heads wait to follow their logs: %s", type(error).__name__)
                     debt.failure = error
                     self._next.add(debt.heads, debt.notes)
                     rest_s = RETRY_S
