@@ -215,6 +215,9 @@ class MemorySessionStore:
         await self.get(reach, session_id)
         del self._heads[session_id], self._logs[session_id]
 
+    async def catch_up(self) -> None:
+        """Do nothing: heads never lag behind."""
+
     async def sweep(self, *, begun_before: datetime) -> int:
         return 0
 

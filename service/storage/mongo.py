@@ -150,7 +150,7 @@ class MongoSessionStore:
         if head is None:
             return None
         with suppress(SessionNotFound):
-            return await self._heads.load(reach, head["_id"].as_uuid())
+            return await self._heads.load(reach.narrowed_to(user_id), head["_id"].as_uuid())
         return None
 
     async def list_keys(self, reach: Reach, of: KeySelection, *, limit: int) -> list[SessionKey]:
@@ -230,7 +230,8 @@ class MongoSessionStore:
         await self._log.fence(await self._heads.load(reach, session_id), known_s)
 
     async def catch_up(self) -> None:
-        await self._follower.pay_orphaned()
+        if self.is_prepared:
+            await self._follower.pay_orphaned()
 
     async def sweep(self, *, begun_before: datetime) -> int:
         unfinished = {"sweep_from": {"$lt": begun_before}}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from service.domain.rules import RESERVED_IDS
 from service.storage import documents
 from service.storage.driver import Collection as MongoCollection
 from service.storage.driver import Document
@@ -17,7 +18,7 @@ from service.storage.errors import changing
 from service.storage.reads import Reads
 
 # Several, so that a sharded cluster spreads them.
-NOTE_LOGS = tuple(UUID(int=n) for n in range(16))
+NOTE_LOGS = sorted(RESERVED_IDS)
 RANDOM_BITS = 20
 # Those of a live process are younger: it deletes them as soon as the heads have moved.
 ORPHANED_S = 2
