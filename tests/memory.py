@@ -48,6 +48,7 @@ class MemorySessionStore:
 
     is_prepared = True
     appends_waiting = 0
+    heads_behind = 0
 
     def __init__(self) -> None:
         self._heads: dict[UUID, Session] = {}

@@ -213,6 +213,11 @@ class ServedStore(SessionStore, Protocol):
         """How many appends are in no batch yet."""
         ...
 
+    @property
+    def heads_behind(self) -> int:
+        """How many sessions have appends of this process that lists of others do not show yet."""
+        ...
+
     async def prepare(self) -> None:
         """Build what changes need, unless it exists."""
         ...

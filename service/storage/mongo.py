@@ -72,7 +72,9 @@ class MongoSessionStore:
         self._known = known = KnownHeads()
         exact = ExactHeads(database, self._entries, reads, known)
         self._heads = Heads(database, exact, watch=watch)
-        self._follower = HeadFollower(self._heads, Notes(database[HISTORY], reads), known)
+        self._follower = HeadFollower(
+            self._heads, Notes(database[HISTORY], reads), known, watch=watch
+        )
         self._lists = HeadLists(database, reads, deadline_s=append_deadline_s, watch=watch)
         self._texts = TextSearch(database[HISTORY], reads)
         self._keys = KeyLists(self._sessions, reads)
@@ -125,6 +127,10 @@ class MongoSessionStore:
     @property
     def appends_waiting(self) -> int:
         return self._log.waiting
+
+    @property
+    def heads_behind(self) -> int:
+        return self._follower.owed
 
     async def missing_indexes(self) -> list[Index]:
         with reading():

@@ -10,7 +10,8 @@ time is bounded, and the appends to one session meanwhile cost one move.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from itertools import islice
@@ -19,6 +20,7 @@ from uuid import UUID
 
 from service.domain.errors import StoreUnavailable
 from service.domain.models import Session
+from service.signals import MOVE_HEADS, Batch, WatchBatch, unwatched
 from service.storage.append.notes import Notes
 from service.storage.documents import owed_by
 from service.storage.driver import Document
@@ -39,12 +41,15 @@ class _Debt:
     """Heads to move, and the notes that may be deleted then."""
 
     def __init__(self) -> None:
+        self.began_s = 0.0
         self.heads: dict[UUID, KnownHead] = {}
         self.notes: list[Document] = []
         self.paid = asyncio.Event()
         self.failure: StoreUnavailable | None = None
 
-    def add(self, heads: dict[UUID, KnownHead], notes: Sequence[Document]) -> None:
+    def add(self, heads: Mapping[UUID, KnownHead], notes: Sequence[Document]) -> None:
+        if not self.heads:
+            self.began_s = time.monotonic()
         for session_id, known in heads.items():
             owed = self.heads.get(session_id)
             if owed is None or owed.end < known.end:
@@ -53,7 +58,10 @@ class _Debt:
 
 
 class HeadFollower:
-    def __init__(self, heads: Heads, notes: Notes, known: KnownHeads) -> None:
+    def __init__(
+        self, heads: Heads, notes: Notes, known: KnownHeads, *, watch: WatchBatch = unwatched
+    ) -> None:
+        self._watch = watch
         self._heads = heads
         self._notes = notes
         self._known = known
@@ -62,7 +70,7 @@ class HeadFollower:
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def owe(self, heads: dict[UUID, KnownHead], notes: Sequence[Document]) -> None:
+    def owe(self, heads: Mapping[UUID, KnownHead], notes: Sequence[Document]) -> None:
         """Take over to move these heads, and to delete the notes when they have moved."""
         self._next.add(heads, notes)
         if self._task is None:
@@ -116,8 +124,10 @@ class HeadFollower:
                 began_s = now_s()
                 debt, self._next = self._next, _Debt()
                 self._paying = debt
+                waited_s = time.monotonic() - debt.began_s
                 try:
-                    await self._pay(debt)
+                    with self._watch(Batch(MOVE_HEADS, 0, [waited_s], [])):
+                        await self._pay(debt)
                 except StoreUnavailable as error:
                     logger.warning("heads wait to follow their logs: %s", type(error).__name__)
                     debt.failure = error
