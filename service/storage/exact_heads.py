@@ -16,8 +16,8 @@ from service.storage.indexes import HISTORY, SESSIONS
 from service.storage.known_heads import KnownHead, KnownHeads, now_s, showing
 from service.storage.reads import Reads
 
-# How many places after a known end are looked at, at the price of one read of an index each.
-PLACES_AHEAD = 2
+# How old a known head may get before a read makes it younger.
+REFRESH_S = 1
 # In BSON, the type of the first field: the id of a head is binary, that of an entry a document.
 _TYPE_OF_ID = 4
 _IS_DOCUMENT = 3
@@ -35,18 +35,6 @@ class FoundHeads(NamedTuple):
     fenced: set[UUID]
 
 
-class _Tail(NamedTuple):
-    """What is known of the end of a log: its last entry, and whether there may be more."""
-
-    end: int
-    entry: Document | None
-    is_whole: bool
-
-    @property
-    def is_fence(self) -> bool:
-        return self.entry is not None and documents.is_fence(self.entry)
-
-
 class ExactHeads:
     def __init__(
         self, database: Database, entries: Entries, reads: Reads, known: KnownHeads
@@ -59,63 +47,55 @@ class ExactHeads:
     async def find(self, owners: Mapping[UUID, str | None]) -> FoundHeads:
         """Return these heads, each with the end of its log.
 
-        One call, unless a log went on for more than a little beyond what this process knows.
+        One call, unless a log goes on beyond what this process knows of it.
         """
         known = self._known.among(owners)
         known_s = now_s()
-        pipeline = _heads_and_next_entries(owners, known)
+        pipeline = _heads_and_next_places(owners, known)
         found = await self._reads.run(lambda: aggregated(self._sessions, pipeline))
-        heads = [ExactHead(raw, decoded(raw)) for raw in found if not _is_entry(raw)]
-        stored = {head.session.id: head for head in heads}
-        next_entries = [bson.decode(raw.raw) for raw in found if _is_entry(raw)]
-        ahead = {(session_of(entry), entry["_id"]["n"]): entry for entry in next_entries}
-        tails = {id_: _tail(head, known.get(id_), ahead) for id_, (_, head) in stored.items()}
-        unknown = {id_: tail.end for id_, tail in tails.items() if not tail.is_whole}
-        for entry in await self._entries.after(unknown) if unknown else []:
-            tails[session_of(entry)] = _Tail(documents.end_of(entry), entry, is_whole=True)
-        fenced = {id_ for id_, tail in tails.items() if tail.is_fence}
-        live = {
-            id_: ExactHead(raw, _exact(head, known.get(id_), tails[id_].entry))
-            for id_, (raw, head) in stored.items()
-            if id_ not in fenced
-        }
-        for exact in live.values():
-            self._known.put(KnownHead(exact.session, None, known_s))
+        stored = [ExactHead(raw, decoded(raw)) for raw in found if not _is_place(raw)]
+        goes_on = {session_of(bson.decode(raw.raw)) for raw in found if _is_place(raw)}
+        unsure = {}
+        for _, head in stored:
+            hint = known.get(head.id)
+            if hint is None or hint.end < head.end:
+                unsure[head.id] = head.end
+            elif head.id in goes_on:
+                unsure[head.id] = hint.end
+        entries = await self._entries.after(unsure) if unsure else []
+        last = {session_of(entry): entry for entry in entries}
+        fenced = {id_ for id_, entry in last.items() if documents.is_fence(entry)}
+        live = {}
+        for raw, head in stored:
+            if head.id in fenced:
+                continue
+            hint = known.get(head.id)
+            exact = _exact(head, hint, last.get(head.id))
+            live[exact.id] = ExactHead(raw, exact)
+            if hint is None or hint.end < exact.end or hint.known_s + REFRESH_S < known_s:
+                self._known.put(KnownHead(exact, None, known_s))
         self._known.forget(id_ for id_ in owners if id_ not in live)
         return FoundHeads(live, fenced)
 
 
-def _heads_and_next_entries(
+def _heads_and_next_places(
     owners: Mapping[UUID, str | None], known: Mapping[UUID, KnownHead]
 ) -> list[Document]:
-    """Return the pipeline that finds live heads, then the entries next to the known ends."""
-    places = [
-        documents.place(id_, head.end + ahead)
-        for id_, head in known.items()
-        for ahead in range(1, PLACES_AHEAD + 1)
-    ]
+    """Return the pipeline that finds live heads, then the places next to known ends if taken."""
     heads: Document = {"$match": documents.heads_of(owners)}
+    places = [documents.place(id_, head.end + 1) for id_, head in known.items()]
     if not places:
         return [heads]
-    logs = [place["s"] for place in places[::PLACES_AHEAD]]
-    entries = [{"$match": {"_id": {"$in": places}, "_id.s": {"$in": logs}}}]
-    return [heads, {"$unionWith": {"coll": HISTORY, "pipeline": entries}}]
+    logs = [place["s"] for place in places]
+    taken = [
+        {"$match": {"_id": {"$in": places}, "_id.s": {"$in": logs}}},
+        {"$project": {"_id": True}},
+    ]
+    return [heads, {"$unionWith": {"coll": HISTORY, "pipeline": taken}}]
 
 
-def _is_entry(found: RawBSONDocument) -> bool:
+def _is_place(found: RawBSONDocument) -> bool:
     return found.raw[_TYPE_OF_ID] == _IS_DOCUMENT
-
-
-def _tail(
-    head: Session, known: KnownHead | None, ahead: Mapping[tuple[UUID, int], Document]
-) -> _Tail:
-    """Return the end of a log by what the head says, and by the entries after the known end."""
-    if known is None or known.end < head.end:
-        return _Tail(head.end, None, is_whole=False)
-    end, entry = known.end, None
-    while following := ahead.get((head.id, end + 1)):
-        end, entry = documents.end_of(following), following
-    return _Tail(end, entry, is_whole=end < known.end + PLACES_AHEAD)
 
 
 def _exact(head: Session, known: KnownHead | None, entry: Document | None) -> Session:
