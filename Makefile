@@ -28,11 +28,12 @@ quick: check ## Lint, types, and in a minute the tests that need no MongoDB, on 
 	  -k 'not database_away and not without_a_database' tests/domain tests/contract tests/api
 
 # Tests marked no_cover run the same lines again and again: traced, they would take twice as long.
+# Three workers for two cores, because many tests wait for processes, databases and deadlines.
 .PHONY: cover
 cover: $(VENV)/.dev clients promtool chromium ## All tests except the nightly ones, with branch coverage and its minimum
 	$(BIN)/coverage erase
 	@failed=; \
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not alone and not nightly' --cov --cov-report= \
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not alone and not nightly' --cov --cov-report= \
 	  || failed="$$failed those that share the machine,"; \
 	$(BIN)/pytest -m 'alone and not nightly' --cov --cov-append --cov-report= \
 	  || failed="$$failed those that have it for themselves,"; \
@@ -40,9 +41,14 @@ cover: $(VENV)/.dev clients promtool chromium ## All tests except the nightly on
 	test -z "$$failed" || { echo "Failed:$${failed%,}."; exit 1; }
 
 # docs/testing.md says what runs here and why.
+LARGER_AT_NIGHT := tests/contract/test_store_state_machine.py tests/faults/test_short_profile.py \
+  tests/security/test_fuzzed.py tests/two_services/test_two_services.py
 .PHONY: nightly
-nightly: $(VENV)/.dev $(VENV)-sbom/.cyclonedx wrk ## Tests of what changes rarely: a short benchmark, the bill of materials
-	$(BIN)/pytest -m nightly
+nightly: $(VENV)/.dev $(VENV)-sbom/.cyclonedx wrk ## Tests of what changes rarely, and larger runs of some of make test
+	@failed=; \
+	$(BIN)/pytest -m nightly || failed="$$failed those that change rarely,"; \
+	NIGHTLY=1 $(BIN)/pytest $(LARGER_AT_NIGHT) || failed="$$failed the larger runs,"; \
+	test -z "$$failed" || { echo "Failed:$${failed%,}."; exit 1; }
 
 .PHONY: chromium
 chromium:

@@ -164,7 +164,7 @@ class SessionService:
         settings = self.settings
         has_own_port = settings.metrics_port is not None
         return Parts(
-            authenticator=authenticator_for(settings, when_asked=count_key_set),
+            authenticator=authenticator_for(settings, on_fetch=count_key_set),
             deadlines=Deadlines(settings.request_deadline_s, in_flight.learn),
             readiness=self.readiness,
             metrics=None if has_own_port else partial(exposition, metrics_folder),

@@ -28,7 +28,7 @@ DEFAULT_DATABASE = "sessions"
 
 
 class NoDatabase(Exception):
-    """There is no MongoDB to use; the text says why, and what to do."""
+    """No MongoDB can be used; the text says why, and what to do."""
 
 
 @asynccontextmanager
@@ -39,7 +39,7 @@ async def running_database(settings: Settings, *, join: bool = False) -> AsyncIt
     the folder is used instead.
 
     Raises:
-        NoDatabase: the URL is none, or no embedded MongoDB can run.
+        NoDatabase: the URL is unusable, or an embedded MongoDB cannot run.
     """
     async with AsyncExitStack() as stack:
         try:
@@ -62,7 +62,7 @@ def database_name(settings: Settings) -> str:
     """Return the database that everything uses.
 
     Raises:
-        UnusableUrl: it is left to the URL, which names one that cannot be used.
+        UnusableUrl: the setting is missing, and the URL names a database that cannot be used.
     """
     if settings.mongo_database is None and settings.mongo_url is not None:
         return database_in(settings.mongo_url.get_secret_value()) or DEFAULT_DATABASE
@@ -95,7 +95,7 @@ async def warnings_at_start(settings: Settings) -> list[str]:
     A problem that may pass is only reported: the database may be away, and come later.
 
     Raises:
-        NoDatabase: time does not mend it, such as a wrong password.
+        NoDatabase: waiting will not solve the problem, for example a wrong password.
     """
     trouble, is_standalone = await _first_look(settings)
     if trouble is not None and trouble.lasts:
@@ -121,7 +121,7 @@ async def operators_stores(
     """Open the stores that operators' commands work on, whether the service runs or not.
 
     Raises:
-        NoDatabase: the MongoDB cannot be used now; nobody waits for it.
+        NoDatabase: MongoDB cannot be used now; commands do not wait for it.
     """
     async with running_database(settings, join=True) as complete:
         trouble, _ = await _first_look(settings)

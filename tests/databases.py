@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+from pymongo.errors import AutoReconnect
+
 from config.settings import Settings
 from service.storage import driver
 from service.storage.driver import Client, Database, name_of
@@ -32,4 +34,12 @@ async def fresh_database(client: Client) -> AsyncIterator[Database]:
     try:
         yield client[name]
     finally:
+        await _drop(server, name)
+
+
+async def _drop(server: Any, name: str) -> None:
+    # The loop stands still between async tests, so the driver may take the server for lost.
+    try:
+        await server.drop_database(name)
+    except AutoReconnect:
         await server.drop_database(name)

@@ -7,12 +7,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from service.api.dialects import ALL
+from service.api.kit.dialect import Dialect
+from service.api.kit.endpoint import Endpoint
 from service.auth.mint import mint
 from tests.api.asking import SECRET
 from tests.documents import blocks, outputs_of
+from tests.rows import ROUTER
 from tests.running import RunningService, run_service
 
 ROOT = Path(__file__).parent.parent
@@ -59,12 +64,32 @@ def test_the_commands_run_and_print_what_they_should(
         assert all(text in output for text in wanted), f"{block}\n{output}"
 
 
-def test_every_endpoint_has_a_request_on_the_page() -> None:
+def test_what_is_expected_of_a_request_is_checked_on_the_page() -> None:
     requests = "".join(blocks(API, "bash"))
 
     missing = [part for part in EXPECTED if part not in requests]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=lambda dialect: dialect.name)
+def test_every_endpoint_has_a_request_on_the_page(dialect: Dialect) -> None:
+    shown = {(endpoint.method, endpoint.path) for endpoint in endpoints_on_the_page(dialect)}
+
+    missing = {(endpoint.method, endpoint.path) for endpoint in dialect.endpoints} - shown
+
+    assert missing == set()
+
+
+def endpoints_on_the_page(dialect: Dialect) -> Iterator[Endpoint]:
+    for command in "".join(blocks(API, "bash")).replace("\\\n", " ").split("\n"):
+        for written, target in re.findall(r'(?:-X|\bapi) ([A-Z]+) "\$URL([^"?]+)', command) or [
+            ("GET", path) for path in re.findall(r'curl -sS "\$URL([^"?]+)', command)
+        ]:
+            # Ids on the page are variables.
+            found = ROUTER.find(re.sub(r"\$\w+", str(uuid4()), target))
+            if found and found[0].dialect is dialect:
+                yield found[0].endpoints[written]
 
 
 def ran(command: list[str], service: RunningService, folder: Path) -> str:

@@ -7,18 +7,18 @@ from service.auth.algorithms import Family, family_of
 from service.auth.claims import ClaimRules
 from service.auth.errors import ConfigurationError
 from service.auth.hmac_secret import checked_secret
-from service.auth.jwks import JwksKeys, WhenAsked, unwatched
+from service.auth.jwks import JwksKeys, OnFetch, unwatched
 from service.auth.keys import ConfiguredKeys, Key, KeySource
 from service.auth.pem import public_key_from
 from service.auth.tokens import Authenticator, Clock
 
 
 def authenticator_for(
-    settings: Settings, *, clock: Clock = time.time, when_asked: WhenAsked = unwatched
+    settings: Settings, *, clock: Clock = time.time, on_fetch: OnFetch = unwatched
 ) -> Authenticator:
     """Return the authenticator; a key set is not fetched before the first token.
 
-    `when_asked` is called after each attempt to fetch a key set.
+    `on_fetch` is called after each attempt to fetch a key set.
 
     Raises:
         ConfigurationError: tokens could not be checked, or not safely.
@@ -32,18 +32,18 @@ def authenticator_for(
         audiences=frozenset(settings.jwt_audience),
         scope_claim=settings.jwt_scope_claim,
     )
-    keys = _keys(settings, algorithms, when_asked)
+    keys = _keys(settings, algorithms, on_fetch)
     return Authenticator(keys, algorithms, rules, clock=clock)
 
 
-def _keys(settings: Settings, algorithms: tuple[str, ...], when_asked: WhenAsked) -> KeySource:
+def _keys(settings: Settings, algorithms: tuple[str, ...], on_fetch: OnFetch) -> KeySource:
     family = family_of(algorithms)
     if settings.jwks_url is not None:
         if family is Family.HMAC:
             raise ConfigurationError(
                 "SESSIONS_JWT_ALGORITHMS", "must be RS*, PS* or ES* with SESSIONS_JWKS_URL."
             )
-        return JwksKeys(settings.jwks_url, family, when_asked=when_asked)
+        return JwksKeys(settings.jwks_url, family, on_fetch=on_fetch)
     keys = _configured_keys(settings)
     for variable, key in keys.items():
         _require_fit(variable, key, algorithms)

@@ -20,8 +20,8 @@ def with_key(settings: Settings) -> Settings:
     """Return the settings with a key: if they name no MongoDB either, with the development secret.
 
     Raises:
-        ConfigurationError: a MongoDB of one's own wants a key of one's own, or the
-            development secret cannot be kept.
+        ConfigurationError: a MongoDB is configured but no key, or the development secret
+            cannot be stored.
     """
     sources = (settings.jwt_secret, settings.jwt_public_key_file, settings.jwks_url)
     if any(source is not None for source in sources):
@@ -38,8 +38,8 @@ def mint_for(settings: Settings, user_id: str, scopes: Iterable[str], *, lifetim
     """Return a token that the service accepts with these settings.
 
     Raises:
-        ConfigurationError: whoever has the private key makes the tokens, or they need
-            more than is put into them here.
+        ConfigurationError: the secret is not set, as only the holder of a private key can
+            sign tokens for it; or the user is named by a claim other than `sub`.
         InvalidInput, TooLarge: no token with these values would be accepted.
     """
     if settings.jwt_secret is None:
@@ -62,10 +62,10 @@ def mint_for(settings: Settings, user_id: str, scopes: Iterable[str], *, lifetim
 
 
 def development_secret(data_dir: Path) -> str:
-    """Return the secret in the folder; the first call makes it, even if several run at once.
+    """Return the secret in the folder; the first call creates it, even if several run at once.
 
     Raises:
-        ConfigurationError: it cannot be kept there, or what is there is none.
+        ConfigurationError: it cannot be stored there, or the file holds no usable secret.
     """
     file = data_dir / SECRET_FILE
     try:

@@ -23,8 +23,8 @@ def checked_secret(text: str, variable: str = "SESSIONS_JWT_SECRET") -> bytes:
     """Return the bytes of the secret that the variable holds.
 
     Raises:
-        ConfigurationError: it is too short, or it is a public key: whoever knows that
-            could sign tokens with it.
+        ConfigurationError: it is too short, or it is a public key: anyone who knows the
+            key could sign tokens with it.
     """
     try:
         # Bytes of the environment that are not UTF-8 arrive as escapes.

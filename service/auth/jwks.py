@@ -27,7 +27,7 @@ _VARIABLE = "SESSIONS_JWKS_URL"
 logger = logging.getLogger(__name__)
 
 
-class WhenAsked(Protocol):
+class OnFetch(Protocol):
     def __call__(self, *, fetched: bool) -> None: ...
 
 
@@ -46,7 +46,7 @@ class JwksKeys:
     A set is fresh for 10 minutes. The first caller to find it stale fetches it again while
     the others go on with it; it serves for 24 hours if the issuer is down. An unknown
     `kid` causes at most one fetch a minute, however many callers send one. Each fetch is
-    reported to `when_asked`.
+    reported to `on_fetch`.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class JwksKeys:
         family: Family,
         *,
         clock: Callable[[], float] = time.monotonic,
-        when_asked: WhenAsked = unwatched,
+        on_fetch: OnFetch = unwatched,
     ) -> None:
-        self._when_asked = when_asked
+        self._on_fetch = on_fetch
         self._url = checked_url(url)
         # Made once, because reading the certificates of all authorities takes tens of milliseconds.
         self._tls = httpx2.create_ssl_context()
@@ -111,18 +111,18 @@ class JwksKeys:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 encoded = await _download(self._url, self._tls)
             self._fetched = _Fetched(parse_key_set(encoded, self._family), self._clock())
-            self._when_asked(fetched=True)
+            self._on_fetch(fetched=True)
         except (httpx2.HTTPError, TimeoutError, ValueError) as error:
             self._next_try_s = self._clock() + RETRY_PAUSE_S
             logger.warning("key set not fetched: %s", type(error).__name__)
-            self._when_asked(fetched=False)
+            self._on_fetch(fetched=False)
 
 
 def checked_url(url: str) -> httpx2.URL:
     """Return the URL of a key set.
 
     Raises:
-        ConfigurationError: somebody on the way could put other keys into the answer.
+        ConfigurationError: an attacker on the network could replace the keys in the response.
     """
     try:
         host = urlsplit(url).hostname or ""

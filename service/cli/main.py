@@ -108,7 +108,7 @@ def token(user: str, scopes: tuple[str, ...], lifetime_s: int) -> None:
 @main.command()
 @click.option("--check", is_flag=True, help="Create nothing, list what is missing.")
 def indexes(*, check: bool) -> None:
-    """Create the indexes of the database, or check that they are there."""
+    """Create the indexes of the database, or check that they exist."""
     missing = _run_quietly(_missing_indexes(_operators_settings(), create=not check))
     if missing:
         raise click.ClickException("\n  ".join(["These indexes are missing:", *missing]))

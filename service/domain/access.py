@@ -57,7 +57,7 @@ class Reach(Frozen):
             ValueError: they are not all in this reach.
         """
         if not self.covers_user(user_id):
-            raise ValueError("A reach can be narrowed only to a user whom it covers.")
+            raise ValueError("A reach can be narrowed only to a user it covers.")
         return Reach(user_id=user_id)
 
 

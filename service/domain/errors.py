@@ -140,7 +140,7 @@ class OutcomeUnknown(StoreUnavailable):
 
 
 class ServiceStopping(DomainError):
-    """The process ends before the answer is there; another one can give it."""
+    """The process stops before the response is complete; another process can give it."""
 
     code = "service_stopping"
     retry_after_s = 1

@@ -53,7 +53,7 @@ class Keys:
 
     @asynccontextmanager
     async def opened(self, caller: Caller, key: str | None) -> AsyncIterator[Session]:
-        """Give the session with this key, made if there is none; without a key, a new one.
+        """Give the session with this key, made if it does not exist; without a key, a new one.
 
         A new session whose key no caller has seen is deleted when what is done with it fails.
 
@@ -72,7 +72,7 @@ class Keys:
             raise
 
     async def open(self, caller: Caller, key: str) -> Session:
-        """Return the session with this key, made if there is none; racing callers agree.
+        """Return the session with this key, made if it does not exist; racing callers agree.
 
         Raises:
             InvalidInput: the key breaks a rule.

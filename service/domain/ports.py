@@ -33,7 +33,7 @@ class SessionStore(Protocol):
 
         Raises:
             SessionKeyTaken: the owner has a session with this key.
-            SessionIdTaken: there is a session with this id.
+            SessionIdTaken: a session with this id exists.
         """
         ...
 
@@ -167,8 +167,8 @@ class SessionStore(Protocol):
     ) -> list[Message]:
         """Return messages with any of the words from before that number, the best match first.
 
-        Of texts that users and assistants said; a call of a tool is none. Costs O(matches
-        in this session). Only of a store that keeps an index of texts.
+        Searches what users and assistants said, but not calls of tools. Costs O(matches in
+        this session). Only for a store that keeps an index of texts.
 
         Raises:
             SessionNotFound: no such session in reach.
@@ -281,7 +281,7 @@ class UserStore(Protocol):
         ...
 
     async def delete(self, reach: Reach, user_id: str) -> None:
-        """Delete the profile in reach, for good; where there is none, nothing happens."""
+        """Delete the profile in reach, for good; do nothing if none exists."""
         ...
 
 
@@ -295,7 +295,7 @@ class ChatModel(Protocol):
         """Return the answer to the prompt.
 
         Raises:
-            ModelFailed: no answer, or one that is none.
+            ModelFailed: no response, or one that is unusable.
             ModelTimeout: no answer in time.
         """
         ...

@@ -44,7 +44,7 @@ class Sessions:
         self._store = store
 
     async def create(self, caller: Caller, new: NewSession) -> Session:
-        """Make an empty session, the caller's unless `user_id` says for whom.
+        """Make an empty session, owned by the caller unless `user_id` names another user.
 
         Raises:
             Forbidden: the caller may not act for `user_id`.

@@ -1,4 +1,4 @@
-"""A chat model behind an OpenAI-compatible `/chat/completions`: the only home of openai."""
+"""A chat model with an OpenAI-compatible `/chat/completions`: the only user of `openai`."""
 
 import asyncio
 import json

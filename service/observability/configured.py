@@ -16,7 +16,7 @@ def observer_for(settings: Settings) -> Observer:
     """Return the observer that the settings describe.
 
     Raises:
-        TracingNotInstalled: traces are wanted, and their library is not there.
+        TracingNotInstalled: tracing is on, but its library is not installed.
     """
     MONGO_POOL_LIMIT.set(settings.mongo_max_pool)
     if settings.traces_url is None:

@@ -48,7 +48,7 @@ async def serve_with(
     """Serve until a signal says to stop, and all requests in flight have ended.
 
     Raises:
-        MetricsPortTaken: there is a metrics port, and it cannot be listened on.
+        MetricsPortTaken: a metrics port is set, but the process cannot listen on it.
         WorkerFailed: one of several processes did not get to listen.
     """
     if workers > 1:

@@ -146,9 +146,9 @@ async def aggregated(
 
 
 def newest_election(database: Database) -> ObjectId | None:
-    """Return the newest election of a primary of which the driver has heard.
+    """Return the newest election of a primary that the driver knows of.
 
-    It uses no member as the primary before it has heard of that one's election. None on a direct
+    It uses no member as the primary before it knows of that member's election. None on a direct
     connection and on a sharded cluster: there it does not follow elections.
     """
     topology: TopologyDescription = database.client.topology_description

@@ -65,6 +65,20 @@ async def client(app: SessionService) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+@pytest.fixture(scope="module")
+async def without_database() -> AsyncIterator[httpx2.AsyncClient]:
+    """Give a client of a service whose MongoDB cannot be reached."""
+    nowhere = "mongodb://127.0.0.1:1/?directConnection=true"
+    settings = Settings(_env_file=None, mongo_url=nowhere, mongo_timeout_s=0.05, jwt_secret=SECRET)
+    app = SessionService(settings)
+    transport = httpx2.ASGITransport(app)
+    async with (
+        app.lifespan(),
+        httpx2.AsyncClient(transport=transport, base_url="http://service") as client,
+    ):
+        yield client
+
+
 @pytest.fixture(scope="session")
 async def scripted() -> AsyncIterator[ScriptedModel]:
     async with scripted_server() as scripted:

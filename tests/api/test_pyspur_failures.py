@@ -5,9 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from config.settings import Settings
-from service.app import SessionService
-from tests.api.asking import SECRET, UNKNOWN_ID, Api
+from tests.api.asking import UNKNOWN_ID, Api
 from tests.api.pyspur_asking import each_mount
 
 BAD_BODIES: list[bytes] = [
@@ -108,18 +106,9 @@ ROUTES: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=short)
 async def test_without_a_database_every_route_is_503_and_says_when_to_try_again(
-    method: str, path: str, body: Any
+    without_database: httpx2.AsyncClient, method: str, path: str, body: Any
 ) -> None:
-    nowhere = "mongodb://127.0.0.1:1/?directConnection=true"
-    settings = Settings(_env_file=None, mongo_url=nowhere, mongo_timeout_s=0.05, jwt_secret=SECRET)
-    app = SessionService(settings)
-    transport = httpx2.ASGITransport(app)
-
-    async with (
-        app.lifespan(),
-        httpx2.AsyncClient(transport=transport, base_url="http://service") as client,
-    ):
-        answer = await Api(client, "alice").ask(method, path, json=body)
+    answer = await Api(without_database, "alice").ask(method, path, json=body)
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"

@@ -246,7 +246,7 @@ async def test_each_fetch_is_reported_with_its_outcome(
         key_server.url,
         Family.RSA,
         clock=clock,
-        when_asked=lambda *, fetched: reported.append(fetched),
+        on_fetch=lambda *, fetched: reported.append(fetched),
     )
     key_server.publish(rsa_jwk(kid="one"))
     await keys.candidates("one", "RS256")

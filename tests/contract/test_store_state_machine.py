@@ -30,8 +30,9 @@ from service.storage.mongo import MongoSessionStore
 from tests.contract.building import ALICE, message, new_session, store_on
 from tests.databases import connected, fresh_database, name_of
 from tests.memory import MemorySessionStore
+from tests.sizes import sized
 
-EXAMPLES = 25
+EXAMPLES = sized(12, nightly=100)
 STEPS = 40
 WHOLE = ListPage(limit=1000)
 ALL = Selection(user_id="alice")

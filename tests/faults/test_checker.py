@@ -146,3 +146,13 @@ def test_resources_not_released_after_a_fault_are_found(after: Sample, *, is_fou
     found = {violation.invariant for violation in check(history, state)}
 
     assert found == ({"I12"} if is_found else set())
+
+
+@pytest.mark.parametrize("phase", [Phase.BEFORE, Phase.DURING, Phase.AFTER])
+def test_a_process_that_was_sampled_in_one_phase_only_is_found(phase: Phase) -> None:
+    history, state = simulate(0)
+    history.sample(Sample(1, "service", phase, 100, 10, 10, 0))
+
+    found = [violation.invariant for violation in check(history, state)]
+
+    assert found == ["I12"]

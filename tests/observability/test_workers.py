@@ -90,9 +90,10 @@ def serving(mongo_url: str, folder: Path, **more: str) -> Iterator[Service]:
             process.communicate(timeout=STOP_TIMEOUT_S)
 
 
-@pytest.fixture
-def service(mongo_url: str, tmp_path: Path) -> Iterator[Service]:
-    with serving(mongo_url, tmp_path) as service:
+@pytest.fixture(scope="module")
+def service(mongo_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Give a service that the last test which takes it may kill."""
+    with serving(mongo_url, tmp_path_factory.mktemp("workers")) as service:
         yield service
 
 
@@ -101,14 +102,17 @@ def test_all_workers_run_when_the_service_prints_its_address(service: Service) -
 
 
 def test_the_counts_of_the_workers_are_added_up(service: Service) -> None:
+    before = service.counted()
+
     # A connection stays with the worker that accepted it: in the long run, new ones go to both.
     for _ in range(50):
         httpx2.get(f"{service.url}/")
 
-    assert service.counted() == 50
+    assert service.counted() == before + 50
 
 
 def test_a_dead_worker_is_replaced_and_its_counts_are_kept(service: Service) -> None:
+    before = service.counted()
     for _ in range(20):
         httpx2.get(f"{service.url}/")
     dead, _ = service.workers()
@@ -117,7 +121,15 @@ def test_a_dead_worker_is_replaced_and_its_counts_are_kept(service: Service) -> 
 
     wait_until(lambda: dead not in service.workers() and len(service.workers()) == 2)
     wait_until(service.answers)
-    assert service.counted() == 20
+    assert service.counted() == before + 20
+
+
+def test_workers_end_when_the_process_that_started_them_is_killed(service: Service) -> None:
+    workers = service.workers()
+
+    service.process.kill()
+
+    wait_until(lambda: not any(map(is_worker, workers)))
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -134,14 +146,6 @@ def test_it_stops_cleanly_and_leaves_nothing_behind(
         assert time.monotonic() - began_s < 10
         assert not any(map(is_worker, workers))
         assert list(tmp_path.iterdir()) == []
-
-
-def test_workers_end_when_the_process_that_started_them_is_killed(service: Service) -> None:
-    workers = service.workers()
-
-    service.process.kill()
-
-    wait_until(lambda: not any(map(is_worker, workers)))
 
 
 def test_invalid_settings_are_reported_in_one_line(mongo_url: str, tmp_path: Path) -> None:

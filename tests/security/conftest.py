@@ -31,22 +31,18 @@ async def client(mongo_url: str) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-def unchanged() -> list[tuple[World, list[str]]]:
-    """Return where a world that no test changed waits for the next test, with its contents."""
+def unchanged() -> list[World]:
+    """Return where a world that no test changed waits for the next test."""
     return []
 
 
 @pytest.fixture
-async def world(
-    client: httpx2.AsyncClient, unchanged: list[tuple[World, list[str]]]
-) -> AsyncIterator[World]:
-    if not unchanged:
-        made = await new_world(client)
-        unchanged.append((made, await made.kept()))
-    world, held = unchanged.pop()
+async def world(client: httpx2.AsyncClient, unchanged: list[World]) -> AsyncIterator[World]:
+    world = unchanged.pop() if unchanged else await new_world(client)
+    world.seen_unchanged = None
     yield world
-    if await world.kept() == held:
-        unchanged.append((world, held))
+    if await world.is_unchanged():
+        unchanged.append(world)
     else:
         # Deleting the owner also deletes its sessions, so that lists of all users stay short.
         await world.owner.ask("DELETE", f"/user/{world.owner.user_id}/")

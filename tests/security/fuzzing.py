@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import click
 
 from service.api.dialects import ALL
+from service.api.kit.router import Route
 from service.auth.mint import mint
 from service.domain.access import ADMIN_SCOPE
 from tests.api.asking import SECRET
@@ -30,6 +32,13 @@ NEVER_IN_THE_WAY = "1000000"
 SINGLE = ["--phases", "examples,coverage,fuzzing"]
 # One dialect at a time: with all together, Schemathesis begins all chains in the same one.
 CHAINED = [["--phases", "stateful", "--include-tag", d.name] for d in ALL]
+# The same endpoints are served at each mount of their dialect.
+AT_OTHER_MOUNTS = [
+    Route(mount + endpoint.path, dialect, {}).template
+    for dialect in ALL
+    for mount in dialect.mounts[1:]
+    for endpoint in dialect.endpoints
+]
 
 
 class Outcome(NamedTuple):
@@ -38,8 +47,12 @@ class Outcome(NamedTuple):
     told: str
 
 
-def fuzz(folder: Path, *, examples: int, seed: int) -> Outcome:
-    """Run all phases with this many examples per operation; all files go to `folder`."""
+def fuzz(folder: Path, *, examples: int, seed: int, without: Iterable[str] = ()) -> Outcome:
+    """Run all phases with this many examples per operation; all files go to `folder`.
+
+    Operations at the paths in `without` are left out.
+    """
+    left_out = [part for path in dict.fromkeys(without) for part in ("--exclude-path", path)]
     with run_service(
         SESSIONS_DATA_DIR=str(folder / "data"),
         SESSIONS_JWT_SECRET=SECRET,
@@ -48,7 +61,7 @@ def fuzz(folder: Path, *, examples: int, seed: int) -> Outcome:
     ) as service:
         (folder / "callers.json").write_text(json.dumps(_callers()))
         outcomes = [
-            _run(f"{service.url}/openapi.json", folder, phases, examples, seed)
+            _run(f"{service.url}/openapi.json", folder, [*phases, *left_out], examples, seed)
             for phases in (SINGLE, *CHAINED)
         ]
     return Outcome(
@@ -58,7 +71,7 @@ def fuzz(folder: Path, *, examples: int, seed: int) -> Outcome:
     )
 
 
-def _run(url: str, folder: Path, phases: list[str], examples: int, seed: int) -> Outcome:
+def _run(url: str, folder: Path, chosen: list[str], examples: int, seed: int) -> Outcome:
     report = folder / "report.json"
     report.unlink(missing_ok=True)
     options = {
@@ -70,7 +83,7 @@ def _run(url: str, folder: Path, phases: list[str], examples: int, seed: int) ->
     }
     done = subprocess.run(
         [
-            *(COMMAND, "--config-file", str(CONFIG), "run", url, "--no-color", *phases),
+            *(COMMAND, "--config-file", str(CONFIG), "run", url, "--no-color", *chosen),
             *(str(part) for option in options.items() for part in option),
         ],
         cwd=folder,

@@ -1,47 +1,19 @@
-"""The OpenAPI document is valid and complete, and describes the actual responses."""
+"""The OpenAPI document is valid and complete; `test_matrix.py` compares responses with it."""
 
 import re
-from functools import cache
-from typing import Any
 
 import httpx2
 import pytest
-from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from service.api.openapi.document import document as made_document
 from service.domain.rules import MAX_ID_CHARS, MAX_TITLE_CHARS
 from tests.rows import BY_NAME, DIALECTS, ROWS
+from tests.security.described import document, operation_of, problems
 from tests.security.matrix import MATRIX, WHO
 from tests.security.world import World
 
 LISTED = [name for name in MATRIX if BY_NAME[name].endpoint.listed]
-
-
-@cache
-def document() -> dict[str, Any]:
-    return made_document(DIALECTS, limited={"keyed"})
-
-
-def operation_of(endpoint: str) -> dict[str, Any]:
-    method, _, path = endpoint.partition(" ")
-    found: dict[str, Any] = document()["paths"][re.sub(r"{(\w+):\w+}", r"{\1}", path)]
-    operation: dict[str, Any] = found[method.lower()]
-    return operation
-
-
-def problems(schema: dict[str, Any], value: object) -> list[str]:
-    whole = {**schema, "components": document()["components"]}
-    return [error.message for error in OAS31Validator(whole).iter_errors(value)]
-
-
-def required_headers(described: dict[str, Any]) -> list[str]:
-    components = document()["components"]["headers"]
-    return [
-        name
-        for name, header in described["headers"].items()
-        if components[header["$ref"].rpartition("/")[2]].get("required")
-    ]
 
 
 async def test_the_served_document_is_valid_openapi(client: httpx2.AsyncClient) -> None:
@@ -60,21 +32,6 @@ def test_only_open_routes_are_described_as_open() -> None:
     described_open = {e for e in LISTED if operation_of(e).get("security") == []}
 
     assert described_open == {e for e in LISTED if MATRIX[e].statuses[WHO.index("nobody")] != 401}
-
-
-@pytest.mark.no_cover
-@pytest.mark.parametrize("who", WHO)
-@pytest.mark.parametrize("endpoint", LISTED)
-async def test_responses_match_the_document(world: World, endpoint: str, who: str) -> None:
-    answer = await world.ask(who, endpoint, MATRIX[endpoint])
-
-    described = operation_of(endpoint)["responses"][str(answer.status_code)]
-    media_type = answer.headers.get("content-type", "").partition(";")[0]
-    assert media_type in described.get("content", {"": {}})
-    assert [name for name in required_headers(described) if name not in answer.headers] == []
-    if media_type == "application/json":
-        schema = described["content"][media_type]["schema"]
-        assert problems(schema, answer.json()) == []
 
 
 BODIES = {e: o["requestBody"] for e in LISTED if "requestBody" in (o := operation_of(e))}

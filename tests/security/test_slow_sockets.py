@@ -26,6 +26,8 @@ pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).parents[2]
 SLOW_SOCKETS = 1000
+# Some are just being closed for their slowness, and come back.
+LEAST_CONNECTED = 900
 ROUNDS, MOST_ROUNDS, REQUESTS = 5, 20, 200
 MOST_TIMES_SLOWER = 2
 TIMEOUT_S = 1
@@ -58,8 +60,12 @@ def slow_clients(port: int) -> Iterator[None]:
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as clients:
         assert clients.stdout is not None
+        assert clients.stdin is not None
         assert clients.stdout.readline() == "connected\n"
         yield
+        clients.stdin.write("\n")
+        clients.stdin.flush()
+        assert int(clients.stdout.readline()) >= LEAST_CONNECTED
 
 
 async def p99_ms(connection: Connection) -> float:
@@ -119,7 +125,7 @@ async def test_a_client_that_reads_nothing_of_its_responses_is_cut_off(impatient
 
         came = await ends(reader)
 
-        assert came.count(b"HTTP/1.1 200 OK") < DOCUMENTS
+        assert 0 < came.count(b"HTTP/1.1 200 OK") < DOCUMENTS
 
 
 async def test_a_client_that_reads_its_responses_slowly_gets_them_all(impatient: int) -> None:

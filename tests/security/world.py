@@ -33,9 +33,14 @@ class World:
     owner: Api
     agent: str
     key: str
-    session_id: str = field(default="")
+    session_id: str = ""
+    held: list[str] = field(default_factory=list)
+    """All of the owner's data, as the owner saw it at first."""
+    seen_unchanged: bool | None = None
+    """Whether `kept` was as `held` after the last request; None if nobody has looked since."""
 
     async def ask(self, who: str, endpoint: str, row: Row) -> httpx2.Response:
+        self.seen_unchanged = None
         method, _, template = endpoint.partition(" ")
         query = self.filled(row.query)
         path = self.filled(template)
@@ -66,6 +71,12 @@ class World:
         said = self.filled(f"{endpoint} {row.query} {json.dumps(row.body)}")
         secrets = {CANARY, self.key, self.session_id}
         return {secret for secret in secrets if secret in answer and secret not in said}
+
+    async def is_unchanged(self) -> bool:
+        """Say whether the owner's data is as at first; look once after each `ask`."""
+        if self.seen_unchanged is None:
+            self.seen_unchanged = await self.kept() == self.held
+        return self.seen_unchanged
 
     async def kept(self) -> list[str]:
         """Return all of the owner's data, as the owner sees it."""
@@ -105,6 +116,7 @@ async def new_world(client: httpx2.AsyncClient) -> World:
     settings = {"situation": CANARY, "metadata": SECRETS, "tools": [TOOL]}
     await _done(owner, "PATCH", f"/sessions/{world.session_id}", settings)
     await _done(owner, "POST", "/user/", {"external_id": owner.user_id, "user_metadata": SECRETS})
+    world.held = await world.kept()
     return world
 
 

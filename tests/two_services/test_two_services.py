@@ -12,13 +12,14 @@ import httpx2
 import pytest
 
 from tests.every import every
+from tests.sizes import sized
 
 pytestmark = pytest.mark.alone
 
 WRITERS_PER_SERVICE = 32
 WRITERS = 2 * WRITERS_PER_SERVICE
 SESSIONS = 10
-APPENDS = 5000
+APPENDS = sized(2500, nightly=5000)
 RETRY_EVERY = 10
 PAGE = 1000
 

@@ -21,7 +21,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
     The request's body must have been read. The work has its own deadline, the request has none.
 
     Raises:
-        CallerGone: the client disconnected; nobody gets the response.
+        CallerGone: the client has disconnected, so it cannot get the response.
         ServiceStopping: this process cannot wait any longer.
     """
     deadlines(request).lift()
@@ -61,10 +61,10 @@ class Relay(Generic[Piece]):
         """Return the next piece, or None after `silence_s` without one.
 
         Raises:
-            StopAsyncIteration: there is no other piece.
-            CallerGone: the client disconnected.
+            StopAsyncIteration: there are no more pieces.
+            CallerGone: the client has disconnected.
             ServiceStopping: this process cannot wait any longer.
-            DomainError: what the pieces raise.
+            DomainError: the pieces raised it.
         """
         while True:
             self._news.clear()

@@ -44,7 +44,7 @@ class Chat:
             SessionNotFound, SessionForeign: there is no such session the caller may change.
             InvalidInput, TooLarge: a message, or the session's situation, breaks a rule.
             TokenBudgetExceeded: the conversation does not fit, and may not be cut to.
-            ModelNotConfigured, ModelFailed, ModelTimeout: there is no answer.
+            ModelNotConfigured, ModelFailed, ModelTimeout: the model gave no response.
             IdempotencyKeyReused: the key was used for a turn with other messages.
         """
         model, request = self.require_model(), checked(request)
@@ -83,7 +83,7 @@ class Chat:
 
         Raises:
             SessionNotFound, SessionForeign: there is no such session for this caller.
-            ModelFailed, ModelTimeout: there is no answer.
+            ModelFailed, ModelTimeout: the model gave no response.
         """
         return await self._suggestions.of(caller, session_id)
 
@@ -96,7 +96,7 @@ class Chat:
         """Return the model, for callers that want to know before they begin.
 
         Raises:
-            ModelNotConfigured: there is none.
+            ModelNotConfigured: no model is configured.
         """
         if self._model is None:
             raise ModelNotConfigured

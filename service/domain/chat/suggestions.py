@@ -41,7 +41,7 @@ class Suggestions:
 
         Raises:
             SessionNotFound, SessionForeign: there is no such session for this caller.
-            ModelFailed, ModelTimeout: there is no answer.
+            ModelFailed, ModelTimeout: the model gave no response.
         """
         window = Window(limit=WINDOW_MESSAGES, newest=True)
         session, messages = await self._sessions.read(caller, session_id, window)

@@ -33,11 +33,11 @@ class Summaries:
 
         The session's summary is used as long as all that came after it fits in addition to it. Then
         one call to the model makes a new one of it and the older messages, so that half of
-        the room is free again; it is kept with the session, the log stays as it is. Where
-        there is no room for a summary, there is none.
+        the room is free again; it is kept with the session, the log stays as it is. Without
+        room for a summary, none is made.
 
         Raises:
-            ModelFailed, ModelTimeout: there is no summary.
+            ModelFailed, ModelTimeout: the model gave no summary.
         """
         asking = turn.request.messages
         least = tokens_of(_note("")) + MIN_SUMMARY_TOKENS

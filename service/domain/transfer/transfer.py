@@ -48,10 +48,10 @@ class Transfer:
                 yield profile
 
     async def restore_profile(self, profile: User) -> bool:
-        """Store a profile; return whether it was not there yet.
+        """Store a profile; return whether it is new.
 
         Raises:
-            InvalidInput: the user's profile is there, with other metadata.
+            InvalidInput: the user already has a profile with different metadata.
         """
         found = await self._users.get_or_create(profile)
         if found.metadata != profile.metadata:
@@ -89,7 +89,7 @@ class Transfer:
         ones of the conversation are still there.
 
         Raises:
-            InvalidInput: a session or message is there, but it is another one.
+            InvalidInput: a session or message with the same id or key exists but differs.
             SessionKeyTaken: the owner has another session with this key.
         """
         found = await self._find(conversation)

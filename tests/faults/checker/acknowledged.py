@@ -12,14 +12,14 @@ def check_acknowledged(evidence: Evidence) -> Iterator[Violation]:
             continue
         served = evidence.state.served.get(session.session)
         if served is None and session.created is not None:
-            problem = "a session was created and is not there"
+            problem = "a session was created but does not exist at rest"
             yield Violation("I1", problem, session.session, (session.created,))
         shown = {seen.body for seen in served.log} if served else set()
         for message in session.messages:
             if message.body not in shown and _must_be_there(session, message):
                 yield Violation(
                     "I1",
-                    f"message {message.body} was acknowledged and is not in the final read",
+                    f"message {message.body} was acknowledged but is not in the final read",
                     session.session,
                     (*message.attempts, *session.clears),
                 )

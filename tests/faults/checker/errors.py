@@ -22,16 +22,16 @@ def check_errors(evidence: Evidence) -> Iterator[Violation]:
             UNAVAILABLE,
             *ALWAYS_ALLOWED,
         }:
-            yield _wrong(operation, "who asks for another user's session")
+            yield _wrong(operation, "a request for another user's session")
     for session in evidence.sessions.values():
         yield from _wrongly_refused(session)
 
 
 def _problem(operation: Operation) -> str | None:
     if not operation.is_well_formed:
-        return "an answer has not the shape of its dialect"
+        return "a response does not have the format of its dialect"
     if operation.status == 500:
-        return "an answer of 500"
+        return "a response with status 500"
     if operation.status == UNAVAILABLE and operation.retry_after_s is None:
         return "a 503 does not say when to try again"
     return None
@@ -46,7 +46,7 @@ def _wrongly_refused(session: SessionEvidence) -> Iterator[Violation]:
             continue
         may_be_gone = bool(sent_s) and operation.completed_s > min(sent_s)
         if status != 404 or not may_be_gone:
-            yield _wrong(operation, "a right request for an own session")
+            yield _wrong(operation, "a valid request for the user's own session")
 
 
 def _wrong(operation: Operation, whose: str) -> Violation:

@@ -12,7 +12,7 @@ def check_heads(evidence: Evidence) -> Iterator[Violation]:
     for id_, served in state.served.items():
         head = state.heads.get(id_)
         if head is None:
-            yield Violation("I7", "a session is shown that has no head", id_)
+            yield Violation("I7", "a session without a head is shown", id_)
             continue
         log = [e for e in state.entries.get(id_, ()) if head.start <= e.seq <= head.end]
         session = evidence.sessions[id_]

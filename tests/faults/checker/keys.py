@@ -18,7 +18,7 @@ def check_keys(evidence: Evidence) -> Iterator[Violation]:
             shown = [(seen.body, place) for place, seen in enumerate(read.seen)]
             for body, places in _repeated(shown):
                 yield Violation(
-                    "I3", f"message {body} is shown at places {places}", session.session, (read,)
+                    "I3", f"message {body} is shown at positions {places}", session.session, (read,)
                 )
         shown = [(seen.body, place) for place, seen in enumerate(log)]
         yield from _doubled(evidence, session.session, "shown message", shown)
@@ -31,7 +31,7 @@ def _doubled(
         message = evidence.messages.get(name)
         attempts = tuple(message.attempts) if message else ()
         yield Violation(
-            "I3", f"{what} {name} is there {len(found)} times: {found}", session, attempts
+            "I3", f"{what} {name} exists {len(found)} times: {found}", session, attempts
         )
 
 

@@ -19,5 +19,5 @@ def check_leaks(evidence: Evidence) -> Iterator[Violation]:
                 yield Violation("I9", problem, head.session, (operation,))
     for operation in evidence.foreign:
         if operation.is_acknowledged:
-            problem = f"{operation.user} was let to a session of another user"
+            problem = f"{operation.user} had access to a session of another user"
             yield Violation("I9", problem, operation.session, (operation,))

@@ -19,7 +19,7 @@ def check_numbers(evidence: Evidence) -> Iterator[Violation]:
         served = evidence.state.served.get(id_)
         wanted = [Seen(stored[n], n) for n in range(head.start, head.end + 1) if n in stored]
         if served is not None and list(served.log) != wanted:
-            yield Violation("I4", "what is shown at rest is not what is stored", id_)
+            yield Violation("I4", "the messages shown at rest differ from those stored", id_)
     for session in evidence.sessions.values():
         yield from _used_twice(evidence, session)
         yield from _out_of_place(evidence, session)
@@ -63,7 +63,7 @@ def _out_of_place(evidence: Evidence, session: SessionEvidence) -> Iterator[Viol
         later, earlier = seqs.get(message.body), seqs.get(before.body)
         is_known = later is not None and not (earlier is None and session.may_be_deleted)
         if is_known and (earlier is None or earlier >= (later or 0)):
-            problem = f"message {message.body} at {later} belongs behind {before.body} at {earlier}"
+            problem = f"message {message.body} at {later} belongs after {before.body} at {earlier}"
             yield Violation("I4", problem, session.session, tuple(message.attempts))
 
 

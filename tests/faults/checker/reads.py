@@ -10,7 +10,7 @@ from tests.faults.history import Kind, Operation
 
 
 class _End(NamedTuple):
-    """What an operation says of a log's end: it was at least there when the response came."""
+    """How far a log reached at least when an operation's response came."""
 
     seq: int
     operation: Operation
@@ -38,7 +38,7 @@ def _broken(evidence: Evidence, session: SessionEvidence, read: Operation) -> It
 
 
 def _taken_back(evidence: Evidence, session: SessionEvidence) -> Iterator[Violation]:
-    """What was shown once is still there at rest, if nothing may remove it."""
+    """A message shown once is still shown at rest, unless something may have removed it."""
     served = evidence.state.served.get(session.session)
     if served is None or not session.is_lasting:
         return
@@ -47,7 +47,7 @@ def _taken_back(evidence: Evidence, session: SessionEvidence) -> Iterator[Violat
         for seen in read.seen:
             if seen.body not in at_rest and seen.body not in told:
                 told.add(seen.body)
-                problem = f"message {seen.body} was shown and is not in the final read"
+                problem = f"message {seen.body} was shown but is not in the final read"
                 yield Violation("I6", problem, session.session, (read,))
 
 

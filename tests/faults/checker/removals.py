@@ -24,7 +24,7 @@ def _after_delete(
 ) -> Iterator[Violation]:
     for operation in session.operations:
         if operation.invoked_s > deleted.completed_s and operation.is_acknowledged:
-            problem = f"{operation.kind} of a deleted session was answered with success"
+            problem = f"{operation.kind} of a deleted session succeeded"
             yield Violation("I8", problem, session.session, (deleted, operation))
     statuses = evidence.state.gone.get(session.session, {})
     if session.session in evidence.state.served or set(statuses.values()) - {404}:
@@ -32,7 +32,7 @@ def _after_delete(
         yield Violation("I8", problem, session.session, (deleted,))
     head = evidence.state.heads.get(session.session)
     if head is not None:
-        problem = "the head of a deleted session is still there after the sweep"
+        problem = "the head of a deleted session still exists after the sweep"
         yield Violation("I8", problem, session.session, (deleted,))
 
 
@@ -53,7 +53,7 @@ def _after_clear(
     at_rest = {seen.body for seen in served.log} if served else set()
     gone = {m.body: m for m in session.messages if _was_done_before(m, clear)}
     for body in gone.keys() & at_rest:
-        problem = f"message {body} was cleared and is in the final read"
+        problem = f"message {body} was cleared but is in the final read"
         yield Violation("I8", problem, session.session, (*gone[body].attempts, clear))
     for read in session.reads:
         shown = gone.keys() & {seen.body for seen in read.seen}
@@ -80,5 +80,5 @@ def _orphans(evidence: Evidence) -> Iterator[Violation]:
         if orphans:
             session = evidence.sessions.get(id_)
             removals = (*session.deletes, *session.clears) if session else ()
-            problem = f"{len(orphans)} messages are stored that belong to no log"
+            problem = f"{len(orphans)} stored messages belong to no log"
             yield Violation("I8", problem, id_, removals)

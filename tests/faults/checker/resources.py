@@ -22,6 +22,7 @@ def check_resources(evidence: Evidence) -> Iterator[Violation]:
         by_process[sample.process][sample.phase].append(sample)
     for process, phases in by_process.items():
         if not phases[Phase.BEFORE] or not phases[Phase.AFTER]:
+            yield Violation("I12", f"{process} was not sampled both before and after the fault")
             continue
         for measure in MEASURES:
             before = median(getattr(sample, measure) for sample in phases[Phase.BEFORE])

@@ -45,17 +45,17 @@ def _heads(evidence: Evidence) -> Iterator[Violation]:
         if evidence.sessions[id_].created is None:
             unknown[head.owner] -= 1
             if unknown[head.owner] < 0:
-                yield Violation("I2", f"{head.owner} has a session that nobody created", id_)
+                yield Violation("I2", f"{head.owner} has a session that no client created", id_)
 
 
 def _problem(evidence: Evidence, body: str, session: str) -> str | None:
     message = evidence.messages.get(body)
     if message is None:
-        return f"message {body}, which nobody sent"
+        return f"message {body}, which no client sent"
     if message.session != session:
         return f"message {body}, which was sent to session {message.session}"
     if not message.may_be_stored:
-        return f"message {body}, every attempt of which was refused"
+        return f"message {body}, although every attempt to send it was refused"
     return None
 
 

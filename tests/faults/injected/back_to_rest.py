@@ -7,9 +7,9 @@ from typing import Any
 from tests.faults.history import History, Phase
 from tests.faults.injected import bad_network, frozen_primary, primary_kills
 from tests.faults.load import Load
-from tests.faults.results import Result
+from tests.faults.results import Result, at_least
 from tests.faults.rig.rig import Rig
-from tests.faults.rig.usage import sample_usage
+from tests.faults.rig.usage import SAMPLES, sample_usage
 from tests.faults.size import Size
 from tests.faults.under_load import Inject, Scene, inject_under_load, load_of, one_more, proven
 
@@ -34,7 +34,8 @@ async def run(rig: Rig, size: Size, result: Result) -> None:
         await asyncio.sleep(REST_S)
         await sample_usage(services, scene.history, Phase.AFTER)
         figures, notes = await proven(scene)
-    result.figures += figures
+    samples = 2 * SAMPLES * len(services)
+    result.figures += [at_least("samples", samples, len(scene.history.samples)), *figures]
     result.notes += notes
 
 

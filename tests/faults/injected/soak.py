@@ -32,6 +32,8 @@ Part = tuple[int, float]
 async def _part(service: Service, load: Load) -> Part:
     """Return the service's memory after this part, and the p99 of its responses."""
     sent = await send(load)
+    if not sent.accepted_s:
+        raise RuntimeError("No append was acknowledged, so there are no times to compare.")
     return memory_bytes(service), percentile(sorted(sent.accepted_s), 0.99)
 
 

@@ -40,7 +40,7 @@ class Created(TypedDict):
 
 
 class MessageView(TypedDict):
-    """A message. `seq`, `id` and `created_at` are there where `include` names them."""
+    """A message; with `seq`, `id` and `created_at` only if `include` names them."""
 
     role: Role
     content: Content
