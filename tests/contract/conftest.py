@@ -1,4 +1,4 @@
-"""The stores on MongoDB, through each driver and on mongomock, and the one in memory.
+"""The stores on MongoDB, through each driver, and the ones in memory; users also on mongomock.
 
 A module that needs a real MongoDB overrides `kind`. A test that asks for `database` looks
 into MongoDB, so it does not run on the store in memory. Each run has a fresh database of each
@@ -32,6 +32,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     needs_mongodb = LOOKS_INTO_MONGODB & set(inspect.signature(metafunc.function).parameters)
     kinds = [*REAL_KINDS, *([] if needs_mongodb else [MEMORY])]
+    if "users" in metafunc.fixturenames:
+        kinds.append("mongomock")
     metafunc.parametrize("kind", kinds)
 
 
