@@ -1,8 +1,8 @@
 """Model ↔ document: every field name of the collections stands here once.
 
 A head is `sessions {_id: session id, …}`; what one append adds is
-`history {_id: {s: session id, n: first number}, …}`: its place is its identity, so the primary index
-is the log (decision 0028).
+`history {_id: {s: session id, n: first number}, …}`: its place is its identity, so the primary
+index is the log (decision 0028).
 
 Free-form JSON of clients (metadata, tool calls, content parts) is kept as JSON text. It
 comes back exactly as it was sent, and none of its keys can ever mean something to MongoDB.
