@@ -34,6 +34,7 @@ AT_ONCE = 8
 SWEPT_WITHIN_S = 90
 ANSWERED_WITHIN_S = 60
 DEADLINE_S = 30
+FOLLOWED_WITHIN_S = 5
 PAUSE_S = 0.2
 
 Document = dict[str, Any]
@@ -107,6 +108,7 @@ async def read_final_state(
     state = FinalState()
     async with AsyncMongoClient[Document](mongo_url) as client:
         await _until_swept(client[database], swept_within_s)
+        await _until_followed(client[database])
         await _read_stored(client[database], state)
     owners = {op.session: op.user for op in history.of_kind(Kind.CREATE) if op.session}
     owners |= {session: head.owner for session, head in state.heads.items()}
@@ -131,6 +133,14 @@ async def _until_swept(database: AsyncDatabase[Document], within_s: float) -> No
     unfinished = {"sweep_from": {"$exists": True}}
     for _ in range(int(within_s / PAUSE_S)):
         if not await database[SESSIONS].find_one(unfinished):
+            return
+        await asyncio.sleep(PAUSE_S)
+
+
+async def _until_followed(database: AsyncDatabase[Document]) -> None:
+    """Return when no head is behind its log, or time is up: the checker will report it."""
+    for _ in range(int(FOLLOWED_WITHIN_S / PAUSE_S)):
+        if not await database[HISTORY].find_one({"owed": {"$exists": True}}):
             return
         await asyncio.sleep(PAUSE_S)
 
