@@ -116,5 +116,5 @@ def test_a_reach_covers_a_users_own_sessions_and_those_of_its_agents(
 def test_a_reach_is_never_widened_by_narrowing_it() -> None:
     assert EVERYBODY.narrowed_to("bob") == Reach(user_id="bob")
     assert OWN_AND_AGENTS.narrowed_to("alice") == OWN
-    with pytest.raises(ValueError, match="only to a user whom it covers"):
+    with pytest.raises(ValueError, match="only to a user it covers"):
         OWN_AND_AGENTS.narrowed_to("bob")
