@@ -353,11 +353,6 @@ def selected(reach: Reach, of: Selection) -> Document:
     return _without_none(filters) | LIVE | ({"$and": [in_reach]} if in_reach else {})
 
 
-def head_of(session_id: UUID, reach: Reach) -> Document:
-    """Return the filter for a live head in reach."""
-    return {"_id": Binary.from_uuid(session_id), **LIVE, **_in_reach(reach)}
-
-
 def _in_reach(reach: Reach) -> Document:
     if reach.user_id is None:
         return {}

@@ -144,9 +144,10 @@ class MongoSessionStore:
         return await self._heads.load(reach, session_id)
 
     async def exists(self, reach: Reach, session_id: UUID) -> bool:
-        live = documents.head_of(session_id, reach)
-        head = await self._reads.run(lambda: self._sessions.find_one(live, {"_id": 1}))
-        return head is not None
+        with suppress(SessionNotFound):
+            await self._heads.load(reach, session_id)
+            return True
+        return False
 
     async def find_by_key(self, reach: Reach, user_id: str, key: str) -> Session | None:
         if not reach.covers_user(user_id):

@@ -95,7 +95,7 @@ async def stored_head(database: Database, session_id: UUID) -> Any:
 
 async def mark_deleted(database: Database, session: Session) -> None:
     """Begin a delete as another process would, and stop there."""
-    live = documents.head_of(session.id, Reach(user_id=session.user_id))
+    live = documents.heads_of({session.id: session.user_id})
     await database[SESSIONS].update_one(live, documents.marked_head())
 
 

@@ -11,7 +11,7 @@ from bson import Binary
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.access import EVERYBODY, Reach
+from service.domain.access import EVERYBODY
 from service.domain.models import Message, Preview, Role, Selection, Session
 from service.domain.rules import INT64
 from service.storage import documents
@@ -154,24 +154,3 @@ def test_positions_in_a_log_sort_as_their_numbers_do(first: int, second: int) ->
     places = [documents.place(session_id, seq) for seq in (first, second)]
 
     assert (places[0]["s"], places[0]["n"]) <= (places[1]["s"], places[1]["n"]) or first > second
-
-
-@pytest.mark.parametrize(
-    ("reach", "expected"),
-    [
-        (EVERYBODY, {}),
-        (Reach(user_id="a"), {"user_id": "a"}),
-        (
-            Reach(user_id="a", agent_ids=frozenset({"y", "x"})),
-            {"$or": [{"user_id": "a"}, {"agent_id": {"$in": ["x", "y"]}}]},
-        ),
-    ],
-)
-def test_the_filter_for_a_head_requires_its_id_that_it_is_live_and_the_reach(
-    reach: Reach, expected: dict[str, Any]
-) -> None:
-    session_id = uuid4()
-
-    head = documents.head_of(session_id, reach)
-
-    assert head == {"_id": Binary.from_uuid(session_id), "deleting": None, **expected}
