@@ -8,7 +8,7 @@ Free-form JSON of clients (metadata, tool calls, content parts) is kept as JSON 
 comes back exactly as it was sent, and none of its keys can ever mean something to MongoDB.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -299,6 +299,12 @@ def in_log(session_id: UUID, seqs: range) -> Document:
             "$lt": place(session_id, seqs.stop),
         },
     }
+
+
+def entries_at(places: Iterable[Document]) -> Document:
+    """Return the filter for the entries at these places."""
+    ids = list(places)
+    return {"_id.s": {"$in": list({id_["s"] for id_ in ids})}, "_id": {"$in": ids}}
 
 
 def with_keys(session_id: UUID, client_keys: Sequence[str]) -> Document:

@@ -20,7 +20,7 @@ from service.storage.errors import changing, duplicates_in
 from service.storage.reads import Reads
 
 AFTER_ALL_SEQS = 2**62
-PURGE_BATCH = 10_000
+PURGE_BATCH = 5_000
 PRIMARY_INDEX = "_id_"
 
 
@@ -106,27 +106,23 @@ class Entries:
         covering = await self._covering(session_id, seq)
         return int(covering["_id"]["n"]) if covering else seq
 
-    async def with_some_before(self, starts: Mapping[UUID, int]) -> set[UUID]:
-        """Return sessions with entries below these numbers; not all of them, but one if any."""
+    async def purge_some(self, starts: Mapping[UUID, int]) -> bool:
+        """Remove entries below these numbers; say whether there were any.
+
+        As many as one deadline is enough for, of all these sessions together.
+        """
         logs = [documents.in_log(id_, range(1, start)) for id_, start in starts.items()]
         entries = await self._reads.run(
             lambda: (
-                self._history.find({"$or": logs}, {"_id": 1}, limit=len(logs))
+                self._history.find({"$or": logs}, {"_id": 1}, limit=PURGE_BATCH)
                 .hint(PRIMARY_INDEX)
                 .to_list()
             )
         )
-        return {session_of(entry) for entry in entries}
-
-    async def purge_some(self, session_id: UUID, *, before: int) -> None:
-        """Remove the oldest entries below a number, as many as one deadline is enough for."""
-        oldest = await self._find(session_id, range(1, before), limit=1)
-        if not oldest:
-            return
-        first_seq = int(oldest[0]["_id"]["n"])
-        batch = range(first_seq, min(first_seq + PURGE_BATCH, before))
-        with changing():
-            await self._history.delete_many(documents.in_log(session_id, batch))
+        if entries:
+            with changing():
+                await self._history.delete_many(documents.entries_at(e["_id"] for e in entries))
+        return bool(entries)
 
     async def _completed(
         self, session_id: UUID, seqs: range, entries: Sequence[Document]

@@ -86,11 +86,7 @@ def _heads_and_next_places(
     places = [documents.place(id_, head.end + 1) for id_, head in known.items()]
     if not places:
         return [heads]
-    logs = [place["s"] for place in places]
-    taken = [
-        {"$match": {"_id": {"$in": places}, "_id.s": {"$in": logs}}},
-        {"$project": {"_id": True}},
-    ]
+    taken = [{"$match": documents.entries_at(places)}, {"$project": {"_id": True}}]
     return [heads, {"$unionWith": {"coll": HISTORY, "pipeline": taken}}]
 
 

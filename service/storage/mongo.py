@@ -258,9 +258,8 @@ class MongoSessionStore:
             session_id = head["_id"].as_uuid()
             begins = await self._entries.beginning_of(session_id, documents.sweep_to(head))
             starts[session_id] = begins
-        while left := await self._entries.with_some_before(starts):
-            for session_id in left:
-                await self._entries.purge_some(session_id, before=starts[session_id])
+        while await self._entries.purge_some(starts):
+            pass
         with changing():
             if deleted:
                 await self._sessions.delete_many(documents.unchanged_since_read(deleted))

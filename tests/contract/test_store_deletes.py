@@ -250,16 +250,16 @@ async def test_sessions_cleared_or_deleted_during_a_sweep_are_left_to_a_later_on
     cleared, deleted = [await open_session(store, "abcd") for _ in range(2)]
     for session in (cleared, deleted):
         await store.update(ALICE, session.id, lambda head: head.model_copy(update={"start": 3}))
-    finds = Entries.with_some_before
+    purges = Entries.purge_some
 
-    async def find_late(entries: Entries, starts: Mapping[UUID, int]) -> set[UUID]:
+    async def purge_slowly(entries: Entries, starts: Mapping[UUID, int]) -> bool:
         monkeypatch.undo()
-        found = await finds(entries, starts)
+        is_purged = await purges(entries, starts)
         await store.update(ALICE, cleared.id, lambda head: head.model_copy(update={"start": 5}))
         await mark_deleted(database, deleted)
-        return found
+        return is_purged
 
-    monkeypatch.setattr(Entries, "with_some_before", find_late)
+    monkeypatch.setattr(Entries, "purge_some", purge_slowly)
     await store.sweep(begun_before=SOON)
 
     left = [await stored_head(database, session.id) for session in (cleared, deleted)]

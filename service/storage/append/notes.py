@@ -42,11 +42,8 @@ class Notes:
         )
 
     async def delete(self, notes: Sequence[Document]) -> None:
-        ids = [note["_id"] for note in notes]
         with changing():
-            await self._history.delete_many(
-                {"_id.s": {"$in": [id_["s"] for id_ in ids]}, "_id": {"$in": ids}}
-            )
+            await self._history.delete_many(documents.entries_at(note["_id"] for note in notes))
 
 
 def note_of(owed: Collection[Owed]) -> Document:
