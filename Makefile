@@ -41,7 +41,8 @@ cover: $(VENV)/.dev clients promtool chromium ## All tests except the nightly on
 	test -z "$$failed" || { echo "Failed:$${failed%,}."; exit 1; }
 
 # docs/testing.md says what runs here and why.
-LARGER_AT_NIGHT := tests/contract/test_store_state_machine.py tests/faults/test_short_profile.py \
+LARGER_AT_NIGHT := tests/contract/test_store_state_machine.py tests/faults/test_checker.py \
+  tests/faults/test_short_profile.py \
   tests/security/test_fuzzed.py tests/two_services/test_two_services.py
 .PHONY: nightly
 nightly: $(VENV)/.dev $(VENV)-sbom/.cyclonedx wrk ## Tests of what changes rarely, and larger runs of some of make test

@@ -12,6 +12,8 @@ import pytest
 from tests.deploy.dockerfile import values
 from tests.deploy.manifests import ROOT
 
+pytestmark = pytest.mark.nightly
+
 INSTALLED_TO = "/opt/session-service"
 BUILD_TIMEOUT_S = 240
 

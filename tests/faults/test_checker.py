@@ -11,8 +11,9 @@ from tests.faults.final_state import load_state
 from tests.faults.history import Kind, Outcome, Phase, Sample, load
 from tests.faults.model_store import Bug
 from tests.faults.simulation import simulate
+from tests.sizes import sized
 
-CLEAN_HISTORIES = 100
+CLEAN_HISTORIES = sized(40, nightly=400)
 # Enough for every bug to have a chance to appear.
 PLANTED_APPENDS = 250
 SEEDS = range(3)
