@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import AsyncIterator
 
+import hypothesis
 import pytest
 
 from config.settings import Settings, give_motor_workers
@@ -12,6 +13,9 @@ from tests.memory import MEMORY, MEMORY_OPTION
 # mongomock-motor imports Motor, which sizes its thread pool then: before any driver is chosen.
 give_motor_workers(Settings(_env_file=None).mongo_max_pool)
 
+# On a busy machine an example may take long: no reason to call a test flaky.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 # These fixtures take the stores in memory instead, or open a connection only where it is used.
 NEED_NO_MONGODB = {"app", "talking", "mongodb", "mongo_url", "databases"}

@@ -9,6 +9,7 @@ from service.domain.errors import OutcomeUnknown, StoreUnavailable
 from service.domain.models import ListPage, Selection, SortBy, utc_now
 from service.domain.sessions import emptied
 from service.storage import documents
+from service.storage.append import notes
 from service.storage.driver import Database
 from service.storage.mongo import MongoSessionStore
 from tests.contract.batching import append_each, open_sessions
@@ -92,11 +93,11 @@ async def test_a_head_that_a_dead_process_left_behind_is_moved_by_any_other(
     store: MongoSessionStore, other_store: MongoSessionStore, database: Database
 ) -> None:
     sessions = await open_sessions(store, 3, "ab")
+    await store.close()
     dying = log_that_never_moves_a_head(database)
     await append_each(dying, sessions, messages("cd"))
     assert [(await stored_head(database, session.id))["end"] for session in sessions] == [2, 2, 2]
 
-    await other_store.catch_up()
     assert len(await notes_of(database)) == 1
     await age_notes(database)
     await asyncio.gather(store.catch_up(), other_store.catch_up())
@@ -106,6 +107,21 @@ async def test_a_head_that_a_dead_process_left_behind_is_moved_by_any_other(
     assert [(head.end, head.preview and head.preview.text) for head in listed] == [(4, "d")] * 3
     assert listed == [await other_store.get(ALICE, head.id) for head in listed]
     assert await notes_of(database) == []
+
+
+async def test_notes_of_a_process_that_lives_are_left_to_it(
+    store: MongoSessionStore,
+    other_store: MongoSessionStore,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notes, "ORPHANED_S", 3600)
+    session = await open_session(store)
+    await log_that_never_moves_a_head(database).append(ALICE, session.id, messages("a"))
+
+    await other_store.catch_up()
+
+    assert len(await notes_of(database)) == 1
 
 
 async def test_a_note_of_a_session_that_is_gone_is_paid_too(
