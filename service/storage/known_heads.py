@@ -40,7 +40,7 @@ class KnownHead(NamedTuple):
         return now_s() - self.known_s < HEADS_KNOWN_FOR_S
 
     def appended(self, last: Message) -> "KnownHead":
-        return KnownHead(self.head, last, self.known_s)
+        return self if last.seq <= self.end else KnownHead(self.head, last, self.known_s)
 
     def shown(self) -> Session:
         """Return the head as it is when it shows all of its log."""

@@ -164,6 +164,10 @@ async def test_losing_the_store_when_it_answers_an_append_leaves_the_outcome_unk
         await dying.append(ALICE, session.id, messages(texts))
 
     assert f"a{texts}" == texts_of(await log_of(store, session))
+    await age_notes(database)
+    await store.catch_up()
+    stored = documents.from_head(await stored_head(database, session.id))
+    assert stored == await store.get(ALICE, session.id)
 
 
 @pytest.mark.parametrize("texts", ["b", "bc"])
@@ -176,6 +180,10 @@ async def test_what_cannot_be_stored_twice_is_tried_again_when_an_answer_is_lost
     appended = await dying.append(ALICE, session.id, keyed(texts))
 
     assert appended == (await log_of(store, session))[1:]
+    await age_notes(database)
+    await store.catch_up()
+    stored = documents.from_head(await stored_head(database, session.id))
+    assert stored == await store.get(ALICE, session.id)
     assert f"a{texts}" == texts_of(await log_of(store, session))
 
 

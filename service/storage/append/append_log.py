@@ -171,7 +171,10 @@ class AppendLog:
             await self._commit(appends)
 
     async def _commit(self, appends: Sequence[Waiting]) -> None:
-        """Store the appends and resolve them, in as many rounds as other writers make it take."""
+        """Store the appends and resolve them, in as many rounds as other writers make it take.
+
+        Where an outcome stays unknown, the notes are left to `HeadFollower.pay_orphaned`.
+        """
         notes: list[Document] = []
         try:
             for attempt in range(MAX_ROUNDS):
@@ -181,6 +184,7 @@ class AppendLog:
                 await self._insert(appends, notes)
                 appends = [append for append in appends if not append.future.done()]
                 if not appends:
+                    self._follower.owe({}, notes)
                     return
             for append in appends:
                 append.refuse(StoreUnavailable(TOO_MANY_WRITERS))
@@ -189,8 +193,6 @@ class AppendLog:
                 if append.item.may_be_stored or append.item.entry:
                     append.refuse(OutcomeUnknown())
             raise
-        finally:
-            self._follower.owe({}, notes)
 
     async def _with_heads(self, appends: Sequence[Waiting], *, look: bool) -> list[Waiting]:
         """Return the appends whose session is in reach, each with its head; refuse the others."""
@@ -268,13 +270,13 @@ class AppendLog:
                 return
             planned = _numbered(appends, ends)
             note = note_of({(a.item.session_id, a.item.known.head.user_id) for a, _ in planned})
-            notes.append(note)
             entries = [documents.to_entry(a.item.session_id, entry) for a, entry in planned]
             try:
                 inserted = await self._entries.insert([note, *entries])
             except OutcomeUnknown:
-                self._note_unknown([append for append, _ in planned])
+                self._keep_repeatable([append for append, _ in planned])
                 return
+            notes.append(note)
             stored = max(0, inserted.stored - 1)
             for append, entry in planned[:stored]:
                 ends[append.item.session_id] = entry[-1].seq
@@ -295,7 +297,7 @@ class AppendLog:
             self._follower.owe({item.session_id: known}, [])
         append.resolve(item.with_entry(entry))
 
-    def _note_unknown(self, appends: Sequence[Waiting]) -> None:
+    def _keep_repeatable(self, appends: Sequence[Waiting]) -> None:
         """Keep for another round what is certainly not made twice, once; refuse the others.
 
         Raises:
