@@ -30,6 +30,7 @@ from service.storage.known_heads import KnownHead, KnownHeads, now_s
 REST = 3
 MAX_REST_S = 0.25
 RETRY_S = 1.0
+CANCEL_AGAIN_S = 1.0
 MAX_MOVES = 500
 
 Item = TypeVar("Item")
@@ -73,7 +74,7 @@ class HeadFollower:
     def owe(self, heads: Mapping[UUID, KnownHead], notes: Sequence[Document]) -> None:
         """Take over to move these heads, and to delete the notes when they have moved."""
         self._next.add(heads, notes)
-        if self._task is None:
+        if self._task is None and (heads or notes):
             # It works for everybody, so in the context of nobody.
             self._task = asyncio.create_task(self._follow(), context=Context())
 
@@ -114,9 +115,10 @@ class HeadFollower:
 
     async def stop(self) -> None:
         """Leave what is still owed to the notes."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        while task := self._task:
+            # PyMongo's async API may lose a cancellation that coincides with the end of a call.
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
     async def _follow(self) -> None:
         try:
