@@ -98,9 +98,13 @@ $(VENV)-policy/.checkov: locks/policy.txt
 	@touch $@
 
 .PHONY: bench
-bench: $(VENV)/.dev $(VENV)-peers/.installed wrk ## Compare the service with its baseline and library peers, in ten minutes
-	$(BIN)/python -m bench.run
+bench: $(VENV)/.dev $(VENV)-peers/.installed wrk ## Compare the service with its baseline and library peers; BEFORE=a checkout, too
+	$(BIN)/python -m bench.run $(if $(BEFORE),--before $(BEFORE))
 	$(BIN)/python -m bench.sizing
+
+.PHONY: bench-members
+bench-members: $(VENV)/.dev ## Show what a batch of appends costs three members; BEFORE=a checkout, too
+	$(BIN)/python -m tests.faults.members $(if $(BEFORE),--before $(BEFORE))
 
 .PHONY: bench-scale
 bench-scale: $(VENV)/.dev wrk ## Show what a million messages and a million sessions cost

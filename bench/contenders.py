@@ -20,6 +20,8 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 RESET_PEAK = "5"
 
 BASELINE, SERVICE, CEILING = "baseline", "service", "no database"
+# The service of another checkout, to compare a change with the commit before it.
+BEFORE = "service before"
 LANGCHAIN, OPENAI_AGENTS = "langchain-mongodb", "openai-agents"
 MESSAGES_ONLY = frozenset({"append", "recent"})
 ALL_WORK = MESSAGES_ONLY | {"create", "list", "get"}
@@ -29,11 +31,13 @@ class Contender(NamedTuple):
     name: str
     does: frozenset[str]
     database: str
+    root: Path = ROOT
 
     def command(self, mongo_url: str) -> list[str]:
         return {
             BASELINE: [sys.executable, "-m", "bench.baseline", mongo_url, self.database],
             SERVICE: [str(Path(sys.executable).parent / "session-service"), "serve"],
+            BEFORE: [str(self.root / ".venv" / "bin" / "session-service"), "serve"],
             CEILING: [sys.executable, "-m", "bench.ceiling"],
         }.get(
             self.name,
@@ -48,6 +52,11 @@ CONTENDERS = [
     Contender(LANGCHAIN, MESSAGES_ONLY, "bench_langchain"),
     Contender(OPENAI_AGENTS, MESSAGES_ONLY, "bench_openai_agents"),
 ]
+
+
+def service_before(root: Path) -> Contender:
+    """Return the service of a checkout that has a virtual environment of its own."""
+    return Contender(BEFORE, ALL_WORK, "bench_before", root)
 
 
 def contender_named(name: str) -> Contender:
@@ -80,7 +89,7 @@ def running(contender: Contender, mongo_url: str, folder: Path) -> Iterator[Runn
     """Run it in an empty folder, where no `.env` changes what is measured."""
     outside = {name: v for name, v in os.environ.items() if not name.startswith("SESSIONS_")}
     ours = {
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(contender.root),
         "MOTOR_MAX_WORKERS": str(POOL_SIZE),
         "SESSIONS_PORT": "0",
         "SESSIONS_MONGO_URL": mongo_url,

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +51,7 @@ class Figures(NamedTuple):
     p50_ms: float
     p99_ms: float
     cpu_us: float
+    mongod_us: float
     peak_mb: float
 
 
@@ -58,6 +60,7 @@ class Target(NamedTuple):
 
     running: Running
     sessions: Path
+    mongod_cpu_s: Callable[[], float]
 
 
 def load(
@@ -69,9 +72,10 @@ def load(
         LoadFailed: something else than success came back.
     """
     target.running.forget_peak()
-    cpu_before_s = target.running.cpu_s()
+    cpu_before_s, mongod_before_s = target.running.cpu_s(), target.mongod_cpu_s()
     counts = _wrk(target, workload, connections, seconds, label)
     cpu_s = target.running.cpu_s() - cpu_before_s
+    mongod_s = target.mongod_cpu_s() - mongod_before_s
     if counts["refused"] or counts["broken"] or not counts["answered"]:
         raise LoadFailed(f"{workload.name} at {connections} connections ({label}): {counts}")
     figures = Figures(
@@ -79,6 +83,7 @@ def load(
         p50_ms=counts["p50_us"] / 1000,
         p99_ms=counts["p99_us"] / 1000,
         cpu_us=cpu_s * 1_000_000 / counts["answered"],
+        mongod_us=mongod_s * 1_000_000 / counts["answered"],
         peak_mb=target.running.peak_mb(),
     )
     unanswered = counts["sent"] - counts["answered"]

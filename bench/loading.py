@@ -92,7 +92,7 @@ def _store_log(
             seq=seq, role=Role.USER, content=texts[seq % TEXTS], id=uuid4(), created_at=NOW
         )
 
-    _insert(database, HISTORY, (to_entry(session.id, message(n)) for n in range(1, length + 1)))
+    _insert(database, HISTORY, (to_entry(session.id, [message(n)]) for n in range(1, length + 1)))
     shown = {"end": length, "preview": preview_of(message(length)), "last_active": NOW}
     database[SESSIONS].insert_one(to_head(session.model_copy(update=shown)))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -17,6 +18,7 @@ from bench.database import on_embedded_mongo
 from bench.load import APPEND, LIST, RECENT, Target, Workload, load
 from bench.loading import MEASURED, Loaded, fill
 from bench.results import FLAT_COST, Goal, environment, goals_table, table, write_section
+from bench.side_by_side import mongod_cpu_s
 from bench.writers import Client, Owned
 from service.domain.access import Reach
 from service.domain.models import Selection, SortBy
@@ -74,7 +76,11 @@ def measure(mongo_url: str, folder: Path, *, sessions: int, messages: int) -> st
             process = stack.enter_context(
                 running(service._replace(database=name), mongo_url, folder)
             )
-            targets[name] = Target(process, _file_of(stores[name].measured, folder / name))
+            targets[name] = Target(
+                process,
+                _file_of(stores[name].measured, folder / name),
+                partial(mongod_cpu_s, mongo),
+            )
         mongo.admin.command("fsync")
         disk = _bytes_on_disk(mongo["full"])
         pages = _page_ms(targets["full"].running.url, stores["full"].long, messages)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -27,12 +28,15 @@ from bench.stored import WrongData, check, stored_by
 from bench.writers import Client, Owned, users, write
 
 USERS = 25
-SESSIONS_EACH = 20
+SESSIONS_EACH = 80
 SESSIONS = USERS * SESSIONS_EACH
 # Before anything is measured, every log holds at least what one page shows.
 MESSAGES_EACH = 20
 WRITERS = 16
 WARM_UP_S = 1
+
+
+Mongod = MongoClient[dict[str, Any]]
 
 
 class Cell(NamedTuple):
@@ -65,11 +69,13 @@ CELLS = [
 class Entrant:
     """A contender in the run: where its load goes, and everything that was sent to it."""
 
-    def __init__(self, contender: Contender, running: Running, sessions: Path) -> None:
+    def __init__(
+        self, contender: Contender, running: Running, sessions: Path, mongod: Mongod
+    ) -> None:
         self.name = contender.name
         self.does = contender.does
         self.database = contender.database
-        self._target = Target(running, sessions)
+        self._target = Target(running, sessions, partial(mongod_cpu_s, mongod))
         self._messages: list[Sent] = []
         self._sessions: list[Sent] = []
 
@@ -103,7 +109,7 @@ class Entrant:
             self._sessions.append(sent)
         return figures
 
-    def check(self, client: MongoClient[dict[str, Any]]) -> None:
+    def check(self, client: Mongod) -> None:
         """Compare what is stored with what was sent.
 
         Raises:
@@ -140,6 +146,7 @@ def compare(
                 contender,
                 stack.enter_context(running(contender, mongo_url, folder)),
                 folder / f"{contender.database}.txt",
+                client,
             )
             for contender in contenders
         ]
@@ -149,9 +156,7 @@ def compare(
         return [row for cell in cells for row in _rows(cell, entrants, size, client)]
 
 
-def _rows(
-    cell: Cell, entrants: Sequence[Entrant], size: Size, client: MongoClient[dict[str, Any]]
-) -> Iterator[Row]:
+def _rows(cell: Cell, entrants: Sequence[Entrant], size: Size, client: Mongod) -> Iterator[Row]:
     taking_part = [entrant for entrant in entrants if cell.workload.name in entrant.does]
     for entrant in taking_part:
         entrant.run(cell, WARM_UP_S, "warm")
@@ -167,6 +172,12 @@ def _rows(
         row = Row(cell, entrant.name, _median(measured[entrant.name]))
         click.echo(_line(row), err=True)
         yield row
+
+
+def mongod_cpu_s(mongod: Mongod) -> float:
+    """Return the processor time that MongoDB has used so far."""
+    used = mongod.admin.command("serverStatus")["extra_info"]
+    return float(used["user_time_us"] + used["system_time_us"]) / 1_000_000
 
 
 def _median(rounds: Sequence[Figures]) -> Figures:

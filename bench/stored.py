@@ -2,15 +2,21 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from time import monotonic, sleep
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
+from bson import Binary
 from pymongo.database import Database
 
-from bench.contenders import BASELINE, LANGCHAIN, OPENAI_AGENTS, SERVICE
+from bench.contenders import BASELINE, BEFORE, LANGCHAIN, OPENAI_AGENTS, SERVICE
 from bench.load import Sent
+from service.domain.rules import RESERVED_IDS
 
 SHOWN = 3
+HEADS_WITHIN_S = 5
+AFTER_NOTES = Binary.from_uuid(UUID(int=len(RESERVED_IDS)))
 
 
 class WrongData(Exception):
@@ -80,15 +86,31 @@ def stored_by(name: str, database: Database[dict[str, Any]]) -> tuple[list[Entry
     return {
         BASELINE: _by_baseline,
         SERVICE: _by_service,
+        BEFORE: _by_service,
         LANGCHAIN: _by_langchain,
         OPENAI_AGENTS: _by_openai_agents,
     }[name](database)
 
 
 def _by_service(database: Database[dict[str, Any]]) -> tuple[list[Entry], dict[Any, int]]:
+    _wait_for_heads(database)
     found = database["history"].find({}, {"content": 1})
     entries = [Entry(e["_id"]["s"], e["_id"]["n"], _text(e["content"])) for e in found]
     return entries, _ends(database)
+
+
+def _wait_for_heads(database: Database[dict[str, Any]]) -> None:
+    """Return when no head is behind its log any more.
+
+    Raises:
+        WrongData: one is for too long.
+    """
+    notes = {"_id": {"$lt": {"s": AFTER_NOTES, "n": 0}}}
+    until_s = monotonic() + HEADS_WITHIN_S
+    while database["history"].find_one(notes):
+        if monotonic() > until_s:
+            raise WrongData(f"After {HEADS_WITHIN_S} s, heads are behind their logs.")
+        sleep(0.01)
 
 
 def _by_baseline(database: Database[dict[str, Any]]) -> tuple[list[Entry], dict[Any, int]]:

@@ -69,7 +69,11 @@ class Settings(BaseSettings):
         20, ge=1, le=600, description="How long in-flight requests get to finish after the drain."
     )
     max_body_bytes: int = Field(
-        1024 * 1024, ge=1024, description="Largest request body; larger ones get 413."
+        1024 * 1024,
+        ge=1024,
+        le=12 * 1024 * 1024,
+        description="Largest request body; larger ones get 413. MongoDB keeps what one request "
+        "appends as one document, of at most 16 MB.",
     )
     max_header_bytes: int = Field(
         64 * 1024, ge=1024, description="Largest size of all headers of a request; more get 431."

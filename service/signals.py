@@ -6,6 +6,7 @@ from contextvars import Context
 from typing import Any, NamedTuple, Protocol
 
 APPEND, CREATE, READ_HEADS, LIST = "append", "create", "read heads", "list"
+MOVE_HEADS = "move heads"
 # Where the scope of a request holds the template of its path.
 _TEMPLATE = "session_service.template"
 
@@ -13,7 +14,8 @@ _TEMPLATE = "session_service.template"
 class Batch(NamedTuple):
     """Requests of one kind that share calls: how long each waited, and where it came from.
 
-    `messages` is how many a batch of appends holds, else 0.
+    `messages` is how many a batch of appends holds, else 0. Moves of heads are in nobody's
+    name: `waits_s` is how long the first of them has been owed.
     """
 
     kind: str

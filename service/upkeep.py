@@ -15,6 +15,7 @@ from service.observability.watching import measured_sweep
 
 PREPARE_PAUSE_S = 1
 CANCEL_AGAIN_S = 1
+CATCH_UP_PAUSE_S = 1
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ async def upkeep(store: ServedStore, settings: Settings) -> AsyncIterator[None]:
     """Prepare the store, immediately if the database is up; sweep it from then on."""
     with suppress(StoreUnavailable):
         await store.prepare()
-    async with background(_prepare_and_sweep(store, settings)):
+    async with background(_prepare_and_sweep(store, settings)), background(_catch_up(store)):
         yield
 
 
@@ -48,6 +49,12 @@ async def _prepare_and_sweep(store: ServedStore, settings: Settings) -> None:
     while True:
         await _unless_away(measured_sweep(store, begun_before=utc_now() - grace))
         await asyncio.sleep(settings.sweep_interval_s)
+
+
+async def _catch_up(store: ServedStore) -> None:
+    while True:
+        await _unless_away(store.catch_up())
+        await asyncio.sleep(CATCH_UP_PAUSE_S)
 
 
 async def _unless_away(call: Awaitable[Any]) -> None:

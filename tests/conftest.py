@@ -13,6 +13,9 @@ from tests.memory import MEMORY, MEMORY_OPTION
 # mongomock-motor imports Motor, which sizes its thread pool then: before any driver is chosen.
 give_motor_workers(Settings(_env_file=None).mongo_max_pool)
 
+# On a busy machine an example may take long: no reason to call a test flaky.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 # A machine that does something else meanwhile must not make an example fail for its time.
 hypothesis.settings.register_profile("without deadline", deadline=None)

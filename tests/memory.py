@@ -48,6 +48,7 @@ class MemorySessionStore:
 
     is_prepared = True
     appends_waiting = 0
+    heads_behind = 0
 
     def __init__(self) -> None:
         self._heads: dict[UUID, Session] = {}
@@ -214,6 +215,9 @@ class MemorySessionStore:
     async def delete(self, reach: Reach, session_id: UUID) -> None:
         await self.get(reach, session_id)
         del self._heads[session_id], self._logs[session_id]
+
+    async def catch_up(self) -> None:
+        """Do nothing: heads never lag behind."""
 
     async def sweep(self, *, begun_before: datetime) -> int:
         return 0

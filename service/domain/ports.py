@@ -24,7 +24,8 @@ class SessionStore(Protocol):
     """Keeps sessions. Every call may raise StoreUnavailable, and a change OutcomeUnknown.
 
     A session outside the `reach` of a call does not exist for that call. What a call has
-    acknowledged, every later call of every process sees.
+    acknowledged, every later call of every process sees; but lists, counts and scans of other
+    processes may show the end of a log, its preview and `last_active` a little later.
     """
 
     async def create(self, session: Session) -> None:
@@ -135,9 +136,9 @@ class SessionStore(Protocol):
     ) -> list[Message]:
         """Add the messages to the end of the log, in this order, and return them numbered.
 
-        Returns when they and the moved head are durable on a majority. Two callers that
-        append at the same time get different numbers, and no number is left out. A crash leaves a
-        beginning of the messages, perhaps all, perhaps none.
+        Returns when they are durable on a majority. Two callers that append at the same time
+        get different numbers, and no number is left out. They are stored and shown all
+        together, or, when the outcome is unknown, perhaps not at all.
 
         Messages with a `client_key` are stored at most once: where they are there already,
         nothing is stored and the stored ones are returned.
@@ -191,6 +192,13 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def catch_up(self) -> None:
+        """Let lists show what processes appended that died before their lists did.
+
+        Safe to run in several processes at once.
+        """
+        ...
+
 
 class ServedStore(SessionStore, Protocol):
     """A session store as a service opens, watches and closes it.
@@ -203,6 +211,11 @@ class ServedStore(SessionStore, Protocol):
     @property
     def appends_waiting(self) -> int:
         """How many appends are in no batch yet."""
+        ...
+
+    @property
+    def heads_behind(self) -> int:
+        """How many sessions have appends of this process that lists of others do not show yet."""
         ...
 
     async def prepare(self) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from typing import Any
+from uuid import UUID
 
 from service.domain.errors import InvalidInput, TooLarge
 from service.domain.models import JsonObject, NewMessage, NewSession, Role, SessionSettings
@@ -22,6 +23,8 @@ MAX_CONTEXT_RESULTS = 1000
 MAX_TOKEN_BUDGET = 10_000_000
 MAX_MESSAGES_PER_APPEND = 1000
 MAX_JSON_DEPTH = 32
+# No session can have these ids: the store keeps notes of its own under them.
+RESERVED_IDS = frozenset(UUID(int=n) for n in range(16))
 INT64 = range(-(2**63), 2**63)
 
 # Half of a surrogate pair cannot be written as UTF-8.

@@ -58,6 +58,16 @@ APPEND_QUEUE_WAIT_S = Histogram(
 APPEND_COMMIT_S = Histogram(
     "sessions_append_commit_seconds", "Time a batch took.", buckets=LATENCIES_S
 )
+HEADS_BEHIND = Gauge(
+    "sessions_heads_behind",
+    "Sessions whose last appends lists of other processes do not show yet.",
+    multiprocess_mode="livesum",
+)
+HEAD_LAG_S = Histogram(
+    "sessions_head_lag_seconds",
+    "Time from an append to the lists of other processes that show it, the longest of each batch.",
+    buckets=LATENCIES_S,
+)
 MONGO_CONNECTIONS = Gauge(
     "sessions_mongo_pool_connections",
     "Connections to MongoDB.",

@@ -20,6 +20,8 @@ from service.observability.metrics import (
     CACHE_BYTES,
     CACHE_HITS,
     CACHE_MISSES,
+    HEAD_LAG_S,
+    HEADS_BEHIND,
     KEY_SET_FETCHES,
     LAST_SWEEP_S,
     MODEL_CALLS,
@@ -30,7 +32,7 @@ from service.observability.metrics import (
     SWEPT,
     TASKS,
 )
-from service.signals import APPEND, Batch
+from service.signals import APPEND, MOVE_HEADS, Batch
 
 SAMPLE_INTERVAL_S = 1
 
@@ -38,6 +40,9 @@ SAMPLE_INTERVAL_S = 1
 class Queue(Protocol):
     @property
     def appends_waiting(self) -> int: ...
+
+    @property
+    def heads_behind(self) -> int: ...
 
 
 class Sweepable(Protocol):
@@ -52,14 +57,18 @@ class Cache(Protocol):
 
 @contextmanager
 def measured_batch(batch: Batch) -> Iterator[None]:
-    """Measure a batch of appends; metrics of requests and commands show creates and reads."""
+    """Measure appends and moves of heads; metrics of requests and commands show the rest."""
+    began_s = time.perf_counter()
+    if batch.kind == MOVE_HEADS:
+        yield
+        HEAD_LAG_S.observe(sum(batch.waits_s) + time.perf_counter() - began_s)
+        return
     if batch.kind != APPEND:
         yield
         return
     APPEND_BATCH_SIZE.observe(batch.messages)
     for wait_s in batch.waits_s:
         APPEND_QUEUE_WAIT_S.observe(wait_s)
-    began_s = time.perf_counter()
     try:
         yield
     finally:
@@ -109,6 +118,7 @@ class Sampler:
 
     def sample(self) -> None:
         APPEND_QUEUE_DEPTH.set(self._queue.appends_waiting)
+        HEADS_BEHIND.set(self._queue.heads_behind)
         CACHE_BYTES.set(self._cache.size_bytes)
         READY.set(not self._readiness.failed())
         hits, misses = self._cache.hits, self._cache.misses

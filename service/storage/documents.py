@@ -1,13 +1,14 @@
 """Model ↔ document: every field name of the collections stands here once.
 
-A head is `sessions {_id: session id, …}`, a message `history {_id: {s: session id, n: seq}, …}`:
-its place is its identity, so the primary index is the log (decision 0002).
+A head is `sessions {_id: session id, …}`; what one append adds is
+`history {_id: {s: session id, n: first number}, …}`: its place is its identity, so the primary
+index is the log (decision 0028).
 
 Free-form JSON of clients (metadata, tool calls, content parts) is kept as JSON text. It
 comes back exactly as it was sent, and none of its keys can ever mean something to MongoDB.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -25,12 +26,13 @@ from service.domain.models import (
     Selection,
     Session,
     Usage,
-    preview_of,
     utc_now,
 )
 from service.storage.driver import Document
 
 LIVE: Document = {"deleting": None}
+# Whose words a search finds.
+SAYING = (Role.USER, Role.ASSISTANT)
 # Shared by all sessions: a set for each would take as much memory as the rest of it.
 _ALL_FIELDS = set(Session.model_fields)
 
@@ -65,7 +67,7 @@ def _changeable(session: Session) -> Document:
         "tools": _to_json_text(session.tools),
         "last_active": session.last_active,
         "start": session.start,
-        "preview": session.preview and session.preview.model_dump(mode="json"),
+        "preview": _to_preview(session),
         "summary": session.summary,
         "summary_end": session.summary_end or None,
     }
@@ -109,11 +111,27 @@ def from_head(head: Document) -> Session:
     )
 
 
-def to_entry(session_id: UUID, message: Message) -> Document:
-    """Return the document of a numbered message."""
+def to_entry(session_id: UUID, messages: Sequence[Message]) -> Document:
+    """Return the document of numbered messages that were appended together.
+
+    It stands under the first number. One message is the document; several are an array, but
+    for the texts and keys, which two indexes find in one place whatever their number.
+    """
+    entry_id = place(session_id, messages[0].seq)
+    if len(messages) == 1:
+        return {"_id": entry_id, **_to_fields(messages[0])}
+    group = [_to_fields(message) for message in messages]
+    texts = [fields["content"] for fields in group if "content" in fields]
+    for text_place, fields in enumerate(f for f in group if "content" in f):
+        fields["content"] = text_place
+    keys = [message.client_key for message in messages if message.client_key is not None]
+    together = {"content": texts or None, "client_key": keys or None}
+    return {"_id": entry_id, "messages": group, **_without_none(together)}
+
+
+def _to_fields(message: Message) -> Document:
     is_text = isinstance(message.content, str)
-    entry = {
-        "_id": entry_id(session_id, message.seq),
+    fields = {
         "id": Binary.from_uuid(message.id),
         "role": message.role.value,
         "content": message.content if is_text else None,
@@ -127,44 +145,108 @@ def to_entry(session_id: UUID, message: Message) -> Document:
         "usage": message.usage and message.usage.model_dump(),
         "created_at": message.created_at,
     }
-    return _without_none(entry)
+    return _without_none(fields)
 
 
-def from_entry(entry: Document) -> Message:
-    content, usage = entry.get("content"), entry.get("usage")
+def messages_in(entry: Document) -> list[Message]:
+    """Return the messages of an entry, in their order."""
+    first_seq = entry["_id"]["n"]
+    group = entry.get("messages")
+    if group is None:
+        return [_from_fields(entry, entry.get("content"), first_seq)]
+    texts = entry.get("content", ())
+    return [
+        _from_fields(fields, texts[fields["content"]] if "content" in fields else None, seq)
+        for seq, fields in enumerate(group, first_seq)
+    ]
+
+
+def end_of(entry: Document) -> int:
+    """Return the number of the entry's last message."""
+    first_seq: int = entry["_id"]["n"]
+    return first_seq + len(entry.get("messages", (entry,))) - 1
+
+
+def _from_fields(fields: Document, text: str | None, seq: int) -> Message:
+    usage = fields.get("usage")
     return Message.model_construct(
-        seq=entry["_id"]["n"],
-        id=entry["id"].as_uuid(),
-        role=Role(entry["role"]),
-        content=_from_json_text(entry.get("parts")) if content is None else content,
-        reasoning_content=entry.get("reasoning_content"),
-        name=entry.get("name"),
-        tool_calls=_from_json_text(entry.get("tool_calls")),
-        tool_call_id=entry.get("tool_call_id"),
-        metadata=_from_json_text(entry.get("metadata")),
-        client_key=entry.get("client_key"),
+        seq=seq,
+        id=fields["id"].as_uuid(),
+        role=Role(fields["role"]),
+        content=_from_json_text(fields.get("parts")) if text is None else text,
+        reasoning_content=fields.get("reasoning_content"),
+        name=fields.get("name"),
+        tool_calls=_from_json_text(fields.get("tool_calls")),
+        tool_call_id=fields.get("tool_call_id"),
+        metadata=_from_json_text(fields.get("metadata")),
+        client_key=fields.get("client_key"),
         usage=usage and Usage(**usage),
-        created_at=_from_date(entry["created_at"]),
+        created_at=_from_date(fields["created_at"]),
     )
 
 
-def moved_head(last: Message) -> Document:
-    """Return the update that makes a message the last one of its session."""
-    return {
-        "$set": {"end": last.seq, "preview": preview_of(last).model_dump(mode="json")},
-        "$max": {"last_active": last.created_at},
+def fence(session_id: UUID, seq: int) -> Document:
+    """Return the entry that ends a log for good: with it, its session is deleted."""
+    return {"_id": place(session_id, seq), "fence": True}
+
+
+def is_fence(entry: Document) -> bool:
+    return "fence" in entry
+
+
+def note(log_id: UUID, number: int, owed: Collection[tuple[UUID, str]]) -> Document:
+    """Return the note that the heads of these sessions, with their owners, are behind."""
+    heads = [{"s": Binary.from_uuid(session_id), "u": user_id} for session_id, user_id in owed]
+    return {"_id": place(log_id, number), "owed": heads}
+
+
+def owed_by(note: Document) -> dict[UUID, str]:
+    """Return the sessions of a note, with their owners."""
+    return {head["s"].as_uuid(): head["u"] for head in note["owed"]}
+
+
+def is_note(entry: Document) -> bool:
+    return "owed" in entry
+
+
+def moved_heads(heads: Sequence[Session]) -> list[Document]:
+    """Return the pipeline that makes each of these heads show its end, unless it shows more.
+
+    A head only ever moves forward, so it may be moved to the same place twice.
+    """
+    ids = [Binary.from_uuid(head.id) for head in heads]
+    shown = [{"end": h.end, "preview": _to_preview(h), "last_active": h.last_active} for h in heads]
+    # Literal: what a message says must not be taken for an expression.
+    place_of = {"$indexOfArray": [{"$literal": ids}, "$_id"]}
+    is_behind = {"$lt": ["$end", "$shown.end"]}
+    moved = {
+        field: {"$cond": [is_behind, f"$shown.{field}", f"${field}"]}
+        for field in ("end", "preview")
     }
+    latest = {"$max": ["$last_active", "$shown.last_active"]}
+    return [
+        {"$set": {"shown": {"$arrayElemAt": [{"$literal": shown}, place_of]}}},
+        {"$set": {**moved, "last_active": {"$cond": [is_behind, latest, "$last_active"]}}},
+        {"$unset": "shown"},
+    ]
 
 
-def changed_head(session: Session, *, cleared: bool) -> Document:
-    """Return the update that changes what may be changed; the end stays as it is."""
+def _to_preview(session: Session) -> Document | None:
+    return None if session.preview is None else session.preview.model_dump(mode="json")
+
+
+def changed_head(session: Session, head: Document, *, cleared: bool) -> Document:
+    """Return the update of this head that changes what may be changed."""
     fields = _changeable(session)
     latest = {"last_active": fields.pop("last_active")}
     if not cleared:
-        # An append under way may be moving these two.
+        # The head may be moving.
         del fields["preview"], fields["start"]
     else:
-        fields["sweep_from"] = utc_now()
+        fields["end"] = session.end
+        if "sweep_from" not in head:
+            # A session that is cleared again and again is swept all the same.
+            fields |= {"sweep_from": utc_now(), "sweep_to": session.start}
     update = {"$set": _without_none(fields), "$max": latest, "$inc": {"revision": 1}}
     absent = {field: "" for field, value in fields.items() if value is None}
     return {**update, "$unset": absent} if absent else update
@@ -175,13 +257,33 @@ def marked_head() -> Document:
     return {"$set": {"deleting": True, "sweep_from": utc_now()}, "$unset": {"key": ""}}
 
 
+def sweep_to(head: Document) -> int:
+    """Return the number below which a sweep of this cleared head purges its log."""
+    number: int = head["sweep_to"] if "sweep_to" in head else head["start"]
+    return number
+
+
+def swept_heads() -> list[Document]:
+    """Return the pipeline for cleared heads that are swept; what was cleared since waits anew."""
+    is_done = {"$lte": ["$start", {"$ifNull": ["$sweep_to", "$start"]}]}
+    return [
+        {
+            "$set": {
+                "sweep_from": {"$cond": [is_done, "$$REMOVE", "$$NOW"]},
+                "sweep_to": {"$cond": [is_done, "$$REMOVE", "$start"]},
+            }
+        }
+    ]
+
+
 def unchanged_since_read(unfinished: Sequence[Document]) -> Document:
     """Return the filter for these heads, but for those deleted or cleared since."""
     fields = ("_id", "user_id", "sweep_from")
     return {"$or": [{field: head[field] for field in fields} for head in unfinished]}
 
 
-def entry_id(session_id: UUID, seq: int) -> Document:
+def place(session_id: UUID, seq: int) -> Document:
+    """Return the id of an entry: its place in the log."""
     return {"s": Binary.from_uuid(session_id), "n": seq}
 
 
@@ -193,26 +295,39 @@ def in_log(session_id: UUID, seqs: range) -> Document:
     return {
         "_id.s": Binary.from_uuid(session_id),
         "_id": {
-            "$gte": entry_id(session_id, seqs.start),
-            "$lt": entry_id(session_id, seqs.stop),
+            "$gte": place(session_id, seqs.start),
+            "$lt": place(session_id, seqs.stop),
         },
     }
 
 
-def places(session_id: UUID, seqs: Sequence[int]) -> Document:
-    """Return the filter for single places of a log."""
-    ids = [entry_id(session_id, seq) for seq in seqs]
-    return {"_id.s": Binary.from_uuid(session_id), "_id": {"$in": ids}}
+def entries_at(places: Iterable[Document]) -> Document:
+    """Return the filter for the entries at these places."""
+    ids = list(places)
+    return {"_id.s": {"$in": list({id_["s"] for id_ in ids})}, "_id": {"$in": ids}}
 
 
-def with_keys(session_id: UUID, client_keys: list[str]) -> Document:
-    return {"_id.s": Binary.from_uuid(session_id), "client_key": {"$in": client_keys}}
+def with_keys(session_id: UUID, client_keys: Sequence[str]) -> Document:
+    return {"_id.s": Binary.from_uuid(session_id), "client_key": {"$in": list(client_keys)}}
+
+
+def without_keys(client_keys: Sequence[str]) -> list[Document]:
+    """Return the pipeline that takes these keys from an entry; its messages stay as they are."""
+    kept = {"$setDifference": ["$client_key", {"$literal": list(client_keys)}]}
+    kept_if_any = {"$cond": [{"$eq": [kept, []]}, "$$REMOVE", kept]}
+    return [
+        {"$set": {"client_key": {"$cond": [{"$isArray": "$client_key"}, kept_if_any, "$$REMOVE"]}}}
+    ]
 
 
 def said_with(session_id: UUID, seqs: range, words: str) -> Document:
-    """Return the filter for what users and assistants said with any of the words."""
-    said = {"role": {"$in": [Role.USER.value, Role.ASSISTANT.value]}, "tool_calls": None}
-    return {**in_log(session_id, seqs), **said, "$text": {"$search": words}}
+    """Return the filter for entries in which users or assistants said something, and the words."""
+    said = {"role": {"$in": [role.value for role in SAYING]}, "tool_calls": None}
+    return {
+        **in_log(session_id, seqs),
+        "$or": [said, {"messages": {"$elemMatch": said}}],
+        "$text": {"$search": words},
+    }
 
 
 def heads_of(owners: Mapping[UUID, str | None]) -> Document:
@@ -220,17 +335,6 @@ def heads_of(owners: Mapping[UUID, str | None]) -> Document:
     heads = {"_id": {"$in": [Binary.from_uuid(session_id) for session_id in owners]}, **LIVE}
     user_ids = set(owners.values())
     return heads if None in user_ids else {**heads, "user_id": {"$in": sorted(map(str, user_ids))}}
-
-
-def behind(head: Session, first_seq: int, last_seq: int) -> Document:
-    """Return the filter for a live head that can show these messages and does not yet."""
-    return {
-        "_id": Binary.from_uuid(head.id),
-        "user_id": head.user_id,
-        **LIVE,
-        "start": {"$lte": first_seq},
-        "end": {"$lt": last_seq},
-    }
 
 
 def unchanged(head: Document, *, cleared: bool) -> Document:
@@ -253,11 +357,6 @@ def selected(reach: Reach, of: Selection) -> Document:
     }
     in_reach = _in_reach(reach)
     return _without_none(filters) | LIVE | ({"$and": [in_reach]} if in_reach else {})
-
-
-def head_of(session_id: UUID, reach: Reach) -> Document:
-    """Return the filter for a live head in reach."""
-    return {"_id": Binary.from_uuid(session_id), **LIVE, **_in_reach(reach)}
 
 
 def _in_reach(reach: Reach) -> Document:

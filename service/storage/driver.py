@@ -12,8 +12,7 @@ import pymongo
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
-from pymongo import AsyncMongoClient, UpdateOne
-from pymongo.read_concern import ReadConcern
+from pymongo import AsyncMongoClient
 from pymongo.topology_description import TopologyDescription
 
 from config.settings import Settings, give_motor_workers
@@ -47,6 +46,7 @@ class Findable(Protocol[Found]):
 
 class UpdateResult(Protocol):
     matched_count: int
+    modified_count: int
 
 
 class Collection(Findable[Document], Protocol):
@@ -70,9 +70,11 @@ class Collection(Findable[Document], Protocol):
 
     async def update_one(self, filter: Filter, update: Filter) -> UpdateResult: ...  # noqa: A002
 
-    async def update_many(self, filter: Filter, update: Filter) -> object: ...  # noqa: A002
-
-    async def bulk_write(self, requests: Sequence[UpdateOne], *, ordered: bool) -> UpdateResult: ...
+    async def update_many(
+        self,
+        filter: Filter,  # noqa: A002  The drivers name it so.
+        update: Filter | Sequence[Filter],
+    ) -> UpdateResult: ...
 
     async def find_one_and_update(
         self,
@@ -110,7 +112,6 @@ class Database(Protocol):
         name: str,
         *,
         codec_options: CodecOptions[Any] | None = None,
-        read_concern: ReadConcern | None = None,
     ) -> Collection: ...
 
     async def command(self, command: str) -> Document: ...
@@ -142,11 +143,6 @@ async def aggregated(
         cursor = await cursor
     found: list[RawBSONDocument] = await cursor.to_list()
     return found
-
-
-def latest(database: Database, name: str) -> Collection:
-    """Return the collection as the primary has it now, with what a majority has not got yet."""
-    return database.get_collection(name, read_concern=ReadConcern("local"))
 
 
 def newest_election(database: Database) -> ObjectId | None:

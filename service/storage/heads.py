@@ -1,22 +1,20 @@
-"""The heads: one small document a session, and the only thing that says a session exists."""
+"""The heads: one small document a session, which sums up its log and carries its settings."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 from uuid import UUID
 
-from pymongo import ReturnDocument, UpdateOne
+import bson
 
-from service.domain.access import Reach
+from service.domain.access import EVERYBODY, Reach
 from service.domain.errors import SessionNotFound, StoreUnavailable
-from service.domain.models import Message, Session
+from service.domain.models import Session
 from service.signals import READ_HEADS, WatchBatch, unwatched
 from service.storage import documents
 from service.storage.batcher import Batcher, Pending, batch_of
-from service.storage.decoded_heads import decoded
-from service.storage.driver import Database, Document, undecoded
+from service.storage.driver import Database, Document
 from service.storage.errors import changing
+from service.storage.exact_heads import ExactHead, ExactHeads, FoundHeads
 from service.storage.indexes import SESSIONS
-from service.storage.reads import Reads
 
 MAX_ROUNDS = 100
 MAX_LOADS = 500
@@ -27,26 +25,12 @@ LOAD_DEADLINE_S = 20
 Wanted = tuple[UUID, str | None]
 
 
-class Move(NamedTuple):
-    """New messages of a session, which its head should show: the first number, the last message."""
-
-    head: Session
-    first_seq: int
-    last: Message
-
-    def joined(self, later: "Move") -> "Move":
-        return Move(
-            self.head,
-            min(self.first_seq, later.first_seq),
-            max(self.last, later.last, key=lambda message: message.seq),
-        )
-
-
 class Heads:
-    def __init__(self, database: Database, reads: Reads, *, watch: WatchBatch = unwatched) -> None:
-        self._reads = reads
+    def __init__(
+        self, database: Database, exact: ExactHeads, *, watch: WatchBatch = unwatched
+    ) -> None:
         self._sessions = database[SESSIONS]
-        self._undecoded = undecoded(database, SESSIONS)
+        self._exact = exact
         self._watch = watch
         self._loads: Batcher[Wanted, Session | None] = Batcher(
             self._load_batch,
@@ -69,14 +53,17 @@ class Heads:
 
     async def load_each(self, wanted: Sequence[Wanted]) -> dict[UUID, Session]:
         """Return the live ones of these heads; the caller checks that they are in reach."""
+        found = await self.find_each(wanted)
+        return {id_: exact.session for id_, exact in found.live.items()}
+
+    async def find_each(self, wanted: Sequence[Wanted]) -> FoundHeads:
+        """Return the live ones of these heads, and which of the sessions are deleted."""
         owners: dict[UUID, str | None] = {}
         for session_id, owner_id in wanted:
             # Two callers may name different owners, of whom one is wrong: then look everywhere.
             same = owners.setdefault(session_id, owner_id) == owner_id
             owners[session_id] = owner_id if same else None
-        selected = documents.heads_of(owners)
-        heads = await self._reads.run(lambda: self._undecoded.find(selected).to_list())
-        return {session.id: session for session in map(decoded, heads)}
+        return await self._exact.find(owners)
 
     async def _load_batch(self, requests: Sequence[Pending[Wanted, Session | None]]) -> None:
         with self._watch(batch_of(READ_HEADS, requests)):
@@ -86,66 +73,51 @@ class Heads:
 
     async def change(
         self, reach: Reach, session_id: UUID, change: Callable[[Session], Session]
-    ) -> tuple[Session, bool]:
+    ) -> Session:
         """Change a head as `SessionStore.update` promises, repeated until nothing intervenes.
-
-        Returns it as it is now, and whether its log was cleared.
 
         Raises:
             SessionNotFound: no such session in reach.
         """
-        live = documents.head_of(session_id, reach)
         for _ in range(MAX_ROUNDS):
-            head = await self._reads.run(lambda: self._sessions.find_one(live))
-            if head is None:
+            found = await self.find_each([(session_id, owner_in(reach))])
+            exact = found.live.get(session_id)
+            if exact is None or not reach.covers(exact.session):
                 raise SessionNotFound
-            session = documents.from_head(head)
-            changed = change(session)
-            cleared = changed.start > session.start
-            replaced = await self._replace(head, changed, cleared=cleared)
-            if replaced is not None:
-                return documents.from_head(replaced), cleared
+            changed = change(exact.session)
+            if await self._replace(exact, changed):
+                return await self.load(EVERYBODY.narrowed_to(exact.session.user_id), session_id)
         raise StoreUnavailable("Too many changes to this session at the same time.")
 
-    async def _replace(self, head: Document, changed: Session, *, cleared: bool) -> Document | None:
+    async def _replace(self, exact: ExactHead, changed: Session) -> bool:
+        """Change a head; False when it has changed since it was read."""
+        head: Document = bson.decode(exact.stored.raw)
+        cleared = changed.start > exact.session.start
+        if cleared:
+            changed = changed.model_copy(update={"end": exact.session.end})
         with changing():
-            return await self._sessions.find_one_and_update(
+            result = await self._sessions.update_one(
                 documents.unchanged(head, cleared=cleared),
-                documents.changed_head(changed, cleared=cleared),
-                return_document=ReturnDocument.AFTER,
+                documents.changed_head(changed, head, cleared=cleared),
             )
+        return result.matched_count == 1
 
-    async def move_all(self, moves: Mapping[UUID, Move]) -> dict[UUID, Session]:
-        """Move the ends of these sessions; return the heads that show their messages now.
+    async def move(self, heads: Mapping[UUID, Session]) -> bool:
+        """Make the stored heads show the ends these have; those that show more stay.
 
-        A session is left out when it is deleted, or when its log was cleared up to the
-        first of the messages. Returns when all that came before it is durable.
+        Says whether each of them has moved.
         """
+        owners = {id_: head.user_id for id_, head in heads.items()}
         with changing():
-            matched = await self._write(list(moves.values()))
-        if matched == len(moves):
-            return {
-                id_: move.head.model_copy(update={"end": move.last.seq})
-                for id_, move in moves.items()
-            }
-        # Another process may have moved an end there, or further, already.
-        now = await self.load_each([(id_, move.head.user_id) for id_, move in moves.items()])
-        return {
-            id_: now[id_]
-            for id_, move in moves.items()
-            if id_ in now and now[id_].start <= move.first_seq and now[id_].end >= move.last.seq
-        }
+            result = await self._sessions.update_many(
+                documents.heads_of(owners), documents.moved_heads(list(heads.values()))
+            )
+        return result.modified_count == len(heads)
 
-    async def _write(self, moves: Sequence[Move]) -> int:
-        """Write the moves in one call; return how many found their head live and lagging."""
-        updates = [
-            (documents.behind(m.head, m.first_seq, m.last.seq), documents.moved_head(m.last))
-            for m in moves
-        ]
-        if len(updates) == 1:
-            return (await self._sessions.update_one(*updates[0])).matched_count
-        operations = [UpdateOne(*update) for update in updates]
-        return (await self._sessions.bulk_write(operations, ordered=False)).matched_count
+    async def mark_deleted(self, owners: Mapping[UUID, str]) -> None:
+        """Mark the heads of sessions whose log has a fence: from then on no list shows them."""
+        with changing():
+            await self._sessions.update_many(documents.heads_of(owners), documents.marked_head())
 
 
 def owner_in(reach: Reach) -> str | None:

@@ -21,11 +21,14 @@ from service.domain.window import Window, seqs_in
 from service.signals import CREATE, WatchBatch, unwatched
 from service.storage import documents
 from service.storage.append.append_log import AppendLog
+from service.storage.append.follower import HeadFollower
+from service.storage.append.notes import Notes
 from service.storage.batcher import Batcher, Pending, batch_of
 from service.storage.diagnosis import known_of, refusal
-from service.storage.driver import Database, Document, latest
+from service.storage.driver import Database, Document
 from service.storage.entries import AFTER_ALL_SEQS, Entries
 from service.storage.errors import changing, duplicates_in, reading
+from service.storage.exact_heads import ExactHeads
 from service.storage.heads import Heads
 from service.storage.indexes import (
     HISTORY,
@@ -35,6 +38,7 @@ from service.storage.indexes import (
     missing_indexes,
 )
 from service.storage.key_lists import KeyLists
+from service.storage.known_heads import KnownHead, KnownHeads, now_s
 from service.storage.lists import HeadLists
 from service.storage.reads import Reads
 from service.storage.scanning import scanned
@@ -64,14 +68,23 @@ class MongoSessionStore:
         self._sessions = database[SESSIONS]
         self._watch = watch
         self._reads = reads = Reads(database)
-        self._heads = Heads(database, reads, watch=watch)
-        self._lists = HeadLists(database, reads, deadline_s=append_deadline_s, watch=watch)
         self._entries = Entries(database[HISTORY], reads)
+        self._known = known = KnownHeads()
+        exact = ExactHeads(database, self._entries, reads, known)
+        self._heads = Heads(database, exact, watch=watch)
+        self._follower = HeadFollower(
+            self._heads, Notes(database[HISTORY], reads), known, watch=watch
+        )
+        self._lists = HeadLists(database, reads, deadline_s=append_deadline_s, watch=watch)
         self._texts = TextSearch(database[HISTORY], reads)
         self._keys = KeyLists(self._sessions, reads)
-        self._latest_entries = Entries(latest(database, HISTORY), reads)
         self._log = AppendLog(
-            self._heads, self._latest_entries, deadline_s=append_deadline_s, watch=watch
+            self._heads,
+            self._entries,
+            known,
+            self._follower,
+            deadline_s=append_deadline_s,
+            watch=watch,
         )
         self._creates: Batcher[Session, None] = Batcher(
             self._create_batch,
@@ -95,9 +108,11 @@ class MongoSessionStore:
 
     async def close(self) -> None:
         """Finish the writes under way, also those of callers that have gone; in bounded time."""
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, StoreUnavailable):
             async with asyncio.timeout(CLOSE_S):
                 await asyncio.gather(self._log.drain(), self._creates.drain())
+                await self._follower.settle()
+        await self._follower.stop()
 
     async def ping(self) -> None:
         """Return when the database has answered."""
@@ -113,6 +128,10 @@ class MongoSessionStore:
     def appends_waiting(self) -> int:
         return self._log.waiting
 
+    @property
+    def heads_behind(self) -> int:
+        return self._follower.owed
+
     async def missing_indexes(self) -> list[Index]:
         with reading():
             return await missing_indexes(self._database, text_search=self._text_search)
@@ -125,21 +144,27 @@ class MongoSessionStore:
         return await self._heads.load(reach, session_id)
 
     async def exists(self, reach: Reach, session_id: UUID) -> bool:
-        live = documents.head_of(session_id, reach)
-        head = await self._reads.run(lambda: self._sessions.find_one(live, {"_id": 1}))
-        return head is not None
+        with suppress(SessionNotFound):
+            await self._heads.load(reach, session_id)
+            return True
+        return False
 
     async def find_by_key(self, reach: Reach, user_id: str, key: str) -> Session | None:
         if not reach.covers_user(user_id):
             return None
         called = {"user_id": user_id, "key": key}
-        head = await self._reads.run(lambda: self._sessions.find_one(called))
-        return None if head is None else documents.from_head(head)
+        head = await self._reads.run(lambda: self._sessions.find_one(called, {"_id": 1}))
+        if head is None:
+            return None
+        with suppress(SessionNotFound):
+            return await self._heads.load(reach.narrowed_to(user_id), head["_id"].as_uuid())
+        return None
 
     async def list_keys(self, reach: Reach, of: KeySelection, *, limit: int) -> list[SessionKey]:
         return await self._keys.first(of, limit) if reach.covers_user(of.user_id) else []
 
     async def list_heads(self, reach: Reach, page: ListPage, of: Selection) -> list[Session]:
+        await self._follow_for(of)
         return await self._lists.find(documents.selected(reach, of), page)
 
     async def count(self, reach: Reach, of: Selection) -> int:
@@ -147,8 +172,16 @@ class MongoSessionStore:
         return await self._reads.run(lambda: self._sessions.count_documents(selected))
 
     async def scan(self, reach: Reach, of: Selection) -> AsyncIterator[Session]:
+        await self._follow_for(of)
         async for head in scanned(self._sessions, documents.selected(reach, of), self._reads):
             yield documents.from_head(head)
+
+    async def _follow_for(self, of: Selection) -> None:
+        """Let the heads that a list may show catch up with what this process has appended."""
+        owners = (("user_id", of.user_id), ("agent_id", of.agent_id))
+        wanted = [(field, id_) for field, id_ in owners if id_ is not None]
+        if self._follower.owes(lambda head: all(getattr(head, f) == id_ for f, id_ in wanted)):
+            await self._follower.settle()
 
     async def read(
         self, reach: Reach, session_id: UUID, window: Window
@@ -177,8 +210,8 @@ class MongoSessionStore:
         self, reach: Reach, session_id: UUID, client_keys: Sequence[str]
     ) -> list[Message]:
         head = await self._heads.load(reach, session_id)
-        stored = await self._latest_entries.with_keys(session_id, list(client_keys))
-        kept = [message for message in stored if message.seq >= head.start]
+        found = await self._entries.with_keys({session_id: client_keys})
+        kept = [message for message in found[session_id] if message.seq >= head.start]
         return sorted(kept, key=lambda message: message.seq)
 
     async def search(
@@ -190,30 +223,22 @@ class MongoSessionStore:
     async def newest_of_each(
         self, reach: Reach, sessions: Sequence[Session], *, limit: int
     ) -> dict[UUID, list[Message]]:
-        messages: dict[UUID, list[Message]] = {session.id: [] for session in sessions}
         covered = [session for session in sessions if reach.covers(session)]
-        for entry in await self._entries.newest_of_each(covered, limit):
-            messages[entry["_id"]["s"].as_uuid()].append(documents.from_entry(entry))
-        return messages
+        uncovered: dict[UUID, list[Message]] = {session.id: [] for session in sessions}
+        return uncovered | await self._entries.newest_of_each(covered, limit)
 
     async def update(
         self, reach: Reach, session_id: UUID, change: Callable[[Session], Session]
     ) -> Session:
-        changed, cleared = await self._heads.change(reach, session_id, change)
-        if cleared:
-            # The last number stays taken until the sweep: a writer whose head is older stops
-            # there, and cannot have some of its messages below the start and some above it.
-            await self._purge_now(session_id, before=min(changed.start, changed.end))
-        return changed
+        return await self._heads.change(reach, session_id, change)
 
     async def delete(self, reach: Reach, session_id: UUID) -> None:
-        with changing():
-            marked = await self._sessions.update_one(
-                documents.head_of(session_id, reach), documents.marked_head()
-            )
-        if not marked.matched_count:
-            raise SessionNotFound
-        await self._purge_now(session_id, before=AFTER_ALL_SEQS)
+        known_s = now_s()
+        await self._log.fence(await self._heads.load(reach, session_id), known_s)
+
+    async def catch_up(self) -> None:
+        if self.is_prepared:
+            await self._follower.pay_orphaned()
 
     async def sweep(self, *, begun_before: datetime) -> int:
         unfinished = {"sweep_from": {"$lt": begun_before}}
@@ -225,29 +250,28 @@ class MongoSessionStore:
         return len(heads)
 
     async def _finish(self, heads: Sequence[Document]) -> None:
-        """Purge leftover entries of deletes and clears, then their markers."""
+        """Purge the entries of deletes and clears, then their markers."""
         deleted = [head for head in heads if "deleting" in head]
         cleared = [head for head in heads if "deleting" not in head]
         starts = {head["_id"].as_uuid(): AFTER_ALL_SEQS for head in deleted}
-        starts |= {head["_id"].as_uuid(): head["start"] for head in cleared}
-        while left := await self._entries.with_some_before(starts):
-            for session_id in left:
-                await self._entries.purge_some(session_id, before=starts[session_id])
+        for head in cleared:
+            session_id = head["_id"].as_uuid()
+            begins = await self._entries.beginning_of(session_id, documents.sweep_to(head))
+            starts[session_id] = begins
+        while await self._entries.purge_some(starts):
+            pass
         with changing():
             if deleted:
                 await self._sessions.delete_many(documents.unchanged_since_read(deleted))
             if cleared:
-                finished = {"$unset": {"sweep_from": ""}}
-                await self._sessions.update_many(documents.unchanged_since_read(cleared), finished)
-
-    async def _purge_now(self, session_id: UUID, *, before: int) -> None:
-        # These messages can no longer be read; what a failure leaves, the sweeper removes.
-        with suppress(StoreUnavailable):
-            await self._entries.purge_some(session_id, before=before)
+                await self._sessions.update_many(
+                    documents.unchanged_since_read(cleared), documents.swept_heads()
+                )
 
     async def _create_batch(self, requests: Sequence[Pending[Session, None]]) -> None:
         taken: dict[int, SessionKeyTaken | SessionIdTaken] = {}
         heads = [documents.to_head(request.item) for request in requests]
+        known_s = now_s()
         with changing(), self._watch(batch_of(CREATE, requests)):
             try:
                 await self._sessions.insert_many(heads, ordered=False)
@@ -257,6 +281,7 @@ class MongoSessionStore:
             if i in taken:
                 request.refuse(taken[i])
             else:
+                self._known.put(KnownHead(request.item, None, known_s))
                 request.resolve(None)
 
     @contextmanager

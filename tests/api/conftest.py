@@ -103,7 +103,7 @@ async def talking(
         requests_per_minute={"keyed": 1_000_000},
         llm_base_url=scripted.url,
         llm_model="scripted",
-        llm_timeout_s=1,
+        llm_timeout_s=2,
         llm_max_retries=0,
     )
     app = SessionService(settings, open_stores=open_stores)

@@ -15,7 +15,6 @@ from service.api.dialects import ALL
 from service.app import SessionService, rate_limits
 from service.auth.errors import ConfigurationError
 from service.domain.errors import StoreUnavailable
-from service.storage.driver import latest
 from service.storage.rate_counts import COLLECTION, RateCounts
 from tests.api.asking import SECRET, Api
 from tests.databases import connected, fresh_database, name_of
@@ -175,7 +174,7 @@ async def test_a_request_over_the_limit_of_its_process_does_not_reach_the_shared
         async with counts.shared(mongo_url, name_of(database), timeout_s=5):
             waits_s = [await counts.hit(LIMIT, "alice") for _ in range(LIMIT + 10)]
 
-        [counted] = await latest(database, COLLECTION).find({}).to_list()
+        [counted] = await database[COLLECTION].find({}).to_list()
     assert waits_s[:LIMIT] == [None] * LIMIT
     assert every(wait_s is not None and 1 <= wait_s <= 60 for wait_s in waits_s[LIMIT:])
     assert counted["count"] == LIMIT

@@ -55,8 +55,11 @@ def loaded(bench_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Give the service after a second of appends, on its own database."""
     folder = tmp_path_factory.mktemp("loaded")
     planted = contender_named(SERVICE)._replace(database="bench_planted")
-    with running(planted, bench_url, folder) as process:
-        entrant = Entrant(planted, process, folder / "sessions.txt")
+    with (
+        running(planted, bench_url, folder) as process,
+        MongoClient[dict[str, Any]](bench_url) as mongod,
+    ):
+        entrant = Entrant(planted, process, folder / "sessions.txt", mongod)
         entrant.prepare(messages_each=1)
         entrant.run(Cell(APPEND, 8), 1, "r0")
         yield entrant

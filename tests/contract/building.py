@@ -11,10 +11,14 @@ from service.domain.models import Message, Role, Session
 from service.domain.window import Window
 from service.storage import documents
 from service.storage.append.append_log import AppendLog
-from service.storage.driver import Database
-from service.storage.entries import Entries
-from service.storage.heads import Heads, Move
+from service.storage.append.follower import HeadFollower
+from service.storage.append.notes import ORPHANED_S, RANDOM_BITS, Notes, note_of
+from service.storage.driver import Database, Document
+from service.storage.entries import Entries, Inserted
+from service.storage.exact_heads import ExactHeads
+from service.storage.heads import Heads
 from service.storage.indexes import HISTORY, SESSIONS
+from service.storage.known_heads import KnownHead, KnownHeads
 from service.storage.mongo import MongoSessionStore
 from service.storage.reads import Reads
 
@@ -75,9 +79,14 @@ def seqs_of(found: Sequence[Message]) -> list[int]:
 
 async def stored_seqs(database: Database, session_id: UUID) -> list[int]:
     """Return the numbers of all messages in the collection, shown or not."""
+    entries = await stored_entries(database, session_id)
+    messages = (documents.messages_in(e) for e in entries if not documents.is_fence(e))
+    return [message.seq for entry in messages for message in entry]
+
+
+async def stored_entries(database: Database, session_id: UUID) -> list[Document]:
     log = {"_id.s": Binary.from_uuid(session_id)}
-    entries = await database[HISTORY].find(log, sort=[("_id", 1)]).to_list()
-    return [entry["_id"]["n"] for entry in entries]
+    return await database[HISTORY].find(log, sort=[("_id", 1)]).to_list()
 
 
 async def stored_head(database: Database, session_id: UUID) -> Any:
@@ -86,56 +95,91 @@ async def stored_head(database: Database, session_id: UUID) -> Any:
 
 async def mark_deleted(database: Database, session: Session) -> None:
     """Begin a delete as another process would, and stop there."""
-    live = documents.head_of(session.id, Reach(user_id=session.user_id))
+    live = documents.heads_of({session.id: session.user_id})
     await database[SESSIONS].update_one(live, documents.marked_head())
 
 
 async def leave_entries(
     database: Database, session_id: UUID, left: Sequence[Message], *, first_seq: int
 ) -> None:
-    """Store messages like a writer that dies before it moves the head."""
+    """Store messages, each for itself, like a writer that dies before it moves the head."""
     numbered = [m.model_copy(update={"seq": seq}) for seq, m in enumerate(left, first_seq)]
-    entries = [documents.to_entry(session_id, m) for m in numbered]
+    entries = [documents.to_entry(session_id, [m]) for m in numbered]
     await database[HISTORY].insert_many(entries)
 
 
-class InterruptedHeads(Heads):
-    """Heads of a process that is interrupted, once, just before it moves one."""
+async def leave_fence(database: Database, session: Session, *, seq: int) -> None:
+    """Fence a log like a process that dies before it marks the head."""
+    note = note_of([(session.id, session.user_id)])
+    await database[HISTORY].insert_many([note, documents.fence(session.id, seq)])
 
-    def __init__(self, database: Database, before_move: Interruption) -> None:
-        super().__init__(database, Reads(database))
-        self._before_move: Interruption | None = before_move
 
-    async def move_all(self, moves: Mapping[UUID, Move]) -> dict[UUID, Session]:
-        if self._before_move:
-            happening, self._before_move = self._before_move, None
-            await happening()
-        return await super().move_all(moves)
+async def notes_of(database: Database) -> list[Document]:
+    """Return the notes that are not paid."""
+    return await database[HISTORY].find({"owed": {"$exists": True}}).to_list()
+
+
+async def age_notes(database: Database) -> None:
+    """Make the notes as old as those of a process that died."""
+    for note in await notes_of(database):
+        older = note["_id"] | {"n": note["_id"]["n"] - (ORPHANED_S * 1000 << RANDOM_BITS)}
+        await database[HISTORY].insert_one({**note, "_id": older})
+        await database[HISTORY].delete_one({"_id": note["_id"]})
 
 
 class InterruptedEntries(Entries):
-    """Entries of a process that is interrupted, once, just before it inserts one."""
+    """Entries of a process that is interrupted, once, just before or after it inserts some."""
 
-    def __init__(self, database: Database, before_insert: Interruption) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        before: Interruption | None = None,
+        after: Interruption | None = None,
+    ) -> None:
         super().__init__(database[HISTORY], Reads(database))
-        self._before_insert: Interruption | None = before_insert
+        self._before = before
+        self._after = after
 
-    async def insert_all(self, messages: Sequence[tuple[UUID, Message]]) -> int:
-        if self._before_insert:
-            happening, self._before_insert = self._before_insert, None
-            await happening()
-        return await super().insert_all(messages)
+    async def insert(self, entries: Sequence[Document]) -> Inserted:
+        before, after, self._before, self._after = self._before, self._after, None, None
+        if before:
+            await before()
+        inserted = await super().insert(entries)
+        if after:
+            await after()
+        return inserted
 
 
-def log_interrupted_before_move(database: Database, happening: Interruption) -> AppendLog:
-    heads = InterruptedHeads(database, happening)
-    entries = Entries(database[HISTORY], Reads(database))
-    return AppendLog(heads, entries, deadline_s=DEADLINE_S)
+def log_interrupted_after_insert(database: Database, happening: Interruption) -> AppendLog:
+    return log_on(database, InterruptedEntries(database, after=happening))
 
 
 def log_interrupted_before_insert(database: Database, happening: Interruption) -> AppendLog:
-    entries = InterruptedEntries(database, happening)
-    return AppendLog(Heads(database, Reads(database)), entries, deadline_s=DEADLINE_S)
+    return log_on(database, InterruptedEntries(database, before=happening))
+
+
+def log_that_never_moves_a_head(database: Database) -> AppendLog:
+    """Return the log of a process that dies before it moves any head."""
+    return log_on(database, InterruptedEntries(database), HeadFollowerThatDies)
+
+
+def log_on(
+    database: Database,
+    entries: Entries,
+    follower: Callable[[Heads, Notes, KnownHeads], HeadFollower] = HeadFollower,
+) -> AppendLog:
+    """Return a log like another process's."""
+    reads = Reads(database)
+    known = KnownHeads()
+    heads = Heads(database, ExactHeads(database, Entries(database[HISTORY], reads), reads, known))
+    following = follower(heads, Notes(database[HISTORY], reads), known)
+    return AppendLog(heads, entries, known, following, deadline_s=DEADLINE_S)
+
+
+class HeadFollowerThatDies(HeadFollower):
+    def owe(self, heads: Mapping[UUID, KnownHead], notes: Sequence[Document]) -> None:
+        """Forget it, like a process that dies."""
 
 
 async def ids_of(sessions: AsyncIterator[Session]) -> list[UUID]:

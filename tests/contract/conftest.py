@@ -1,4 +1,4 @@
-"""The stores on MongoDB, through each driver and on mongomock, and the one in memory.
+"""The stores on MongoDB, through each driver, and the ones in memory; users also on mongomock.
 
 A module that needs a real MongoDB overrides `kind`. A test that asks for `database` looks
 into MongoDB, so it does not run on the store in memory. Each run has a fresh database of each
@@ -31,7 +31,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" not in metafunc.fixturenames or "kind" in (*chosen, *vars(metafunc.module)):
         return
     needs_mongodb = LOOKS_INTO_MONGODB & set(inspect.signature(metafunc.function).parameters)
-    kinds = ["mongomock", *REAL_KINDS, *([] if needs_mongodb else [MEMORY])]
+    kinds = [*REAL_KINDS, *([] if needs_mongodb else [MEMORY])]
+    if "users" in metafunc.fixturenames:
+        kinds.append("mongomock")
     metafunc.parametrize("kind", kinds)
 
 
@@ -61,8 +63,12 @@ async def database(databases: Mapping[str, Database], kind: str) -> AsyncIterato
 
 
 @pytest.fixture
-async def store(database: Database | None) -> MongoSessionStore | MemorySessionStore:
-    return MemorySessionStore() if database is None else await store_on(database)
+async def store(
+    database: Database | None,
+) -> AsyncIterator[MongoSessionStore | MemorySessionStore]:
+    store = MemorySessionStore() if database is None else await store_on(database)
+    yield store
+    await store.close()
 
 
 @pytest.fixture
@@ -71,7 +77,9 @@ async def other_store(
 ) -> AsyncIterator[MongoSessionStore]:
     """Give a store like another process's on the same database: it shares nothing else."""
     async with connected(kind, mongo_url) as client:
-        yield await store_on(client[name_of(database)])
+        store = await store_on(client[name_of(database)])
+        yield store
+        await store.close()
 
 
 @pytest.fixture
@@ -84,3 +92,4 @@ async def watched(
         store = await store_on(client[name_of(database)])
         sent.take()
         yield store, sent
+        await store.close()

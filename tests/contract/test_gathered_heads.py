@@ -74,7 +74,7 @@ async def test_concurrent_reads_of_heads_share_a_call(
 
     found = await asyncio.gather(*(store.get(ALICE, session.id) for session in 2 * sessions))
 
-    assert names_of(sent.take()) == {"find": 1}
+    assert names_of(sent.take()) == {"aggregate": 1}
     assert 2 * sessions == found
 
 

@@ -37,7 +37,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def proxy(mongo_url: str) -> AsyncIterator[tuple[FaultProxy, int]]:
     [(_, port)] = parse_uri(mongo_url)["nodelist"]
-    async with fault_proxy(port, Random(0), is_command("insert", "update")) as found:
+    async with fault_proxy(port, Random(0), is_command("insert", "aggregate")) as found:
         yield found
 
 
@@ -68,6 +68,7 @@ async def test_a_keyed_append_is_acknowledged_in_the_end_and_made_once(
     store: MongoSessionStore, far: MongoSessionStore, proxy: tuple[FaultProxy, int], texts: str
 ) -> None:
     session = await open_session(store)
+    await far.get(ALICE, session.id)
     losing = asyncio.create_task(lose_replies(proxy[0], 1))
 
     stored = await far.append(ALICE, session.id, keyed(texts))
@@ -82,6 +83,7 @@ async def test_an_append_without_a_key_is_not_retried(
     store: MongoSessionStore, far: MongoSessionStore, proxy: tuple[FaultProxy, int]
 ) -> None:
     session = await open_session(store)
+    await far.get(ALICE, session.id)
     losing = asyncio.create_task(lose_replies(proxy[0], 1))
 
     with pytest.raises(OutcomeUnknown):
@@ -96,6 +98,7 @@ async def test_a_keyed_append_stays_unknown_while_the_database_is_silent(
     store: MongoSessionStore, far: MongoSessionStore, proxy: tuple[FaultProxy, int]
 ) -> None:
     session = await open_session(store)
+    await far.get(ALICE, session.id)
     proxy[0].fault = Fault.LOST_REPLY
 
     with pytest.raises(OutcomeUnknown):
@@ -109,6 +112,7 @@ async def test_a_caller_that_hangs_up_meanwhile_does_not_affect_the_others(
     store: MongoSessionStore, far: MongoSessionStore, proxy: tuple[FaultProxy, int]
 ) -> None:
     session = await open_session(store)
+    await far.get(ALICE, session.id)
     losing = asyncio.create_task(lose_replies(proxy[0], 1))
     gone, *others = [
         asyncio.create_task(far.append(ALICE, session.id, [message])) for message in keyed("abc")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,8 @@ from service.domain.models import (
     Role,
     utc_now,
 )
+from service.domain.window import Window
+from service.storage import documents
 from service.storage.driver import Database
 from service.storage.mongo import MongoSessionStore
 from tests.contract.building import (
@@ -28,6 +31,7 @@ from tests.contract.building import (
     messages,
     open_session,
     seqs_of,
+    stored_entries,
     stored_seqs,
     texts_of,
 )
@@ -53,6 +57,33 @@ async def test_messages_of_one_append_stay_together_in_the_order_given(
     assert seqs_of(appended) == [3, 4, 5]
     assert texts_of(appended) == "zyx"
     assert texts_of(await log_of(store, session)) == "abzyx"
+
+
+async def test_messages_of_one_append_are_one_document(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store)
+
+    for texts in ("a", "bcd", "ef"):
+        await store.append(ALICE, session.id, messages(texts))
+
+    entries = await stored_entries(database, session.id)
+    assert [texts_of(documents.messages_in(entry)) for entry in entries] == ["a", "bcd", "ef"]
+    assert [entry["_id"]["n"] for entry in entries] == [1, 2, 5]
+
+
+async def test_windows_show_any_part_of_groups(store: MongoSessionStore) -> None:
+    session = await open_session(store)
+    for texts in ("abc", "d", "efghi", "jk"):
+        await store.append(ALICE, session.id, messages(texts))
+
+    for skip, limit, newest in product(range(11), range(1, 12), (False, True)):
+        window = Window(limit=limit, skip=skip, newest=newest)
+        _, found = await store.read(ALICE, session.id, window)
+
+        last = max(0, 11 - skip)
+        part = slice(max(0, last - limit), last) if newest else slice(skip, skip + limit)
+        assert texts_of(found) == "abcdefghijk"[part], window
 
 
 async def test_append_returns_the_messages_as_reads_show_them(store: MongoSessionStore) -> None:

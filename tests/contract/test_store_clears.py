@@ -1,5 +1,6 @@
 """Clears: the log starts later, and numbers before its start are gone for good."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -16,8 +17,8 @@ from tests.contract.building import (
     Interruption,
     keyed,
     leave_entries,
+    log_interrupted_after_insert,
     log_interrupted_before_insert,
-    log_interrupted_before_move,
     log_of,
     messages,
     open_session,
@@ -43,15 +44,33 @@ async def test_a_cleared_log_is_empty_and_so_is_its_head(store: MongoSessionStor
     assert await log_of(store, session) == []
 
 
-async def test_the_last_message_of_a_cleared_log_is_left_to_the_sweep(
+async def test_cleared_messages_are_left_to_the_sweep(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "abc")
 
     await store.update(ALICE, session.id, emptied)
 
-    assert await stored_seqs(database, session.id) == [3]
+    assert await stored_seqs(database, session.id) == [1, 2, 3]
     await store.sweep(begun_before=SOON)
+    assert await stored_seqs(database, session.id) == []
+
+
+async def test_a_session_that_is_cleared_again_and_again_is_swept_all_the_same(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store, "ab")
+    await store.update(ALICE, session.id, emptied)
+    first_clear = utc_now() + timedelta(milliseconds=1)
+    await asyncio.sleep(0.005)
+    await store.append(ALICE, session.id, messages("cd"))
+    await store.update(ALICE, session.id, emptied)
+
+    swept = [await store.sweep(begun_before=first_clear) for _ in range(2)]
+
+    assert swept == [1, 0]
+    assert await stored_seqs(database, session.id) == [3, 4]
+    assert await store.sweep(begun_before=SOON) == 1
     assert await stored_seqs(database, session.id) == []
 
 
@@ -79,16 +98,15 @@ async def test_numbers_are_not_reused_after_the_sweep_removed_all_messages(
     assert texts_of(await log_of(store, session)) == "de"
 
 
-async def test_a_clear_can_keep_the_newest_messages(
-    store: MongoSessionStore, database: Database
-) -> None:
+async def test_a_clear_can_keep_the_newest_messages(store: MongoSessionStore) -> None:
     session = await open_session(store, "abcd")
 
     changed = await store.update(ALICE, session.id, starting_at(3))
 
     assert changed.message_count == 2
     assert texts_of(await log_of(store, session)) == "cd"
-    assert await stored_seqs(database, session.id) == [3, 4]
+    await store.sweep(begun_before=SOON)
+    assert texts_of(await log_of(store, session)) == "cd"
 
 
 async def test_the_start_of_a_log_never_moves_back(store: MongoSessionStore) -> None:
@@ -121,27 +139,43 @@ async def test_the_key_of_a_cleared_message_can_be_reused(store: MongoSessionSto
     assert texts_of(await log_of(store, session)) == "a"
 
 
+@pytest.mark.parametrize("before", ["b", "xb", "cb"])
 async def test_a_key_can_be_reused_before_the_sweep_removes_its_cleared_message(
-    store: MongoSessionStore, database: Database
+    store: MongoSessionStore, database: Database, before: str
 ) -> None:
     session = await open_session(store, "a")
-    await store.append(ALICE, session.id, keyed("b"))
+    await store.append(ALICE, session.id, keyed(before))
     await store.update(ALICE, session.id, emptied)
-    assert await stored_seqs(database, session.id) == [2]
 
     appended = await store.append(ALICE, session.id, keyed("bc"))
 
-    assert seqs_of(appended) == [3, 4]
-    assert texts_of(await log_of(store, session)) == "bc"
-    assert await stored_seqs(database, session.id) == [3, 4]
+    head, log = await store.read(ALICE, session.id, EVERYTHING)
+    assert seqs_of(appended) == seqs_of(log) == [head.start, head.start + 1]
+    assert texts_of(log) == "bc"
+    assert await stored_seqs(database, session.id) == list(range(1, head.end + 1))
 
 
-async def test_a_sweep_removes_what_an_interrupted_clear_left_and_nothing_else(
+async def test_of_a_group_cleared_in_part_only_the_cleared_keys_can_be_reused(
+    store: MongoSessionStore,
+) -> None:
+    session = await open_session(store)
+    kept = (await store.append(ALICE, session.id, keyed("abcd")))[2:]
+    await store.update(ALICE, session.id, starting_at(3))
+
+    appended = await store.append(ALICE, session.id, keyed("bc"))
+
+    assert [appended[1], seqs_of(appended)] == [kept[0], [5, 3]]
+    assert await store.append(ALICE, session.id, keyed("cd")) == kept
+    assert texts_of(await log_of(store, session)) == "cdb"
+
+
+async def test_a_sweep_removes_what_was_cleared_and_nothing_else(
     store: MongoSessionStore, database: Database
 ) -> None:
-    session = await open_session(store, "abcd")
+    session = await open_session(store, "a")
+    for text in "bcd":
+        await store.append(ALICE, session.id, messages(text))
     await store.update(ALICE, session.id, starting_at(3))
-    await leave_entries(database, session.id, messages("ab"), first_seq=1)
 
     swept = [await store.sweep(begun_before=SOON) for _ in range(2)]
 
@@ -163,19 +197,20 @@ async def test_a_sweep_finishes_clears_of_logs_too_long_for_one_pass(
     assert await stored_seqs(database, session.id) == [2 * PURGE_BATCH + 1, 2 * PURGE_BATCH + 2]
 
 
-async def test_a_clear_keeps_what_a_writer_is_about_to_acknowledge(
+async def test_a_clear_removes_what_is_stored_and_about_to_be_acknowledged(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store, "ab")
-    writing = log_interrupted_before_move(database, clearing(store, session))
+    writing = log_interrupted_after_insert(database, clearing(store, session))
 
     appended = await writing.append(ALICE, session.id, messages("cd"))
 
+    head, log = await store.read(ALICE, session.id, EVERYTHING)
     assert seqs_of(appended) == [3, 4]
-    assert texts_of(await log_of(store, session)) == "cd"
+    assert (head.start, log) == (5, [])
 
 
-async def test_a_writer_never_gets_a_number_that_a_clear_removed(
+async def test_a_writer_whose_keys_another_attempt_stored_and_cleared_stores_them_again(
     store: MongoSessionStore, database: Database
 ) -> None:
     session = await open_session(store)
@@ -184,14 +219,13 @@ async def test_a_writer_never_gets_a_number_that_a_clear_removed(
         await store.append(ALICE, session.id, keyed("x"))
         await store.update(ALICE, session.id, emptied)
 
-    writing = log_interrupted_before_move(database, another_attempt_is_shown_and_cleared)
+    writing = log_interrupted_before_insert(database, another_attempt_is_shown_and_cleared)
 
     appended = await writing.append(ALICE, session.id, keyed("xy"))
 
     head, log = await store.read(ALICE, session.id, EVERYTHING)
-    assert min(seqs_of(appended)) >= head.start
-    assert sorted(appended, key=lambda message: message.seq) == log
-    assert sorted(texts_of(log)) == ["x", "y"]
+    assert seqs_of(appended) == [head.start, head.start + 1]
+    assert appended == log
 
 
 @pytest.mark.parametrize("texts", ["x", "xy", "uvwxyz"])

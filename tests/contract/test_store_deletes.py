@@ -1,7 +1,7 @@
 """Deletes: final once acknowledged, and finished by the sweep."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -9,24 +9,28 @@ import pytest
 
 from service.domain.access import EVERYBODY
 from service.domain.errors import SessionNotFound
-from service.domain.models import utc_now
-from service.storage.append.append_log import AppendLog
+from service.domain.models import ListPage, Selection, utc_now
+from service.domain.sessions import emptied
 from service.storage.driver import Database
 from service.storage.entries import PURGE_BATCH, Entries
 from service.storage.mongo import SWEEP_BATCH, MongoSessionStore
-from tests.contract.batching import names_of
+from tests.contract.batching import names_of, open_sessions
 from tests.contract.building import (
     ALICE,
     EVERYTHING,
-    Interruption,
+    age_notes,
     keyed,
     leave_entries,
+    leave_fence,
+    log_interrupted_after_insert,
     log_interrupted_before_insert,
-    log_interrupted_before_move,
     log_of,
     mark_deleted,
     messages,
+    notes_of,
     open_session,
+    seqs_of,
+    stored_entries,
     stored_head,
     stored_seqs,
     texts_of,
@@ -36,8 +40,6 @@ from tests.every import every
 from tests.storage.mongo_commands import SentCommands
 
 SOON = utc_now() + timedelta(hours=1)
-
-Interrupted = Callable[[Database, Interruption], AppendLog]
 
 
 async def test_every_call_on_a_deleted_session_reports_not_found(store: MongoSessionStore) -> None:
@@ -56,14 +58,16 @@ async def test_every_call_on_a_deleted_session_reports_not_found(store: MongoSes
             await call()
 
 
-async def test_a_delete_also_removes_the_messages(
+async def test_the_messages_of_a_deleted_session_are_left_to_the_sweep(
     store: MongoSessionStore, database: Database
 ) -> None:
     gone, kept = await open_session(store, "abc"), await open_session(store, "xyz")
 
     await store.delete(ALICE, gone.id)
 
-    assert await stored_seqs(database, gone.id) == []
+    assert await stored_seqs(database, gone.id) == [1, 2, 3]
+    await store.sweep(begun_before=SOON)
+    assert await stored_entries(database, gone.id) == []
     assert texts_of(await log_of(store, kept)) == "xyz"
 
 
@@ -103,23 +107,55 @@ async def test_a_replay_on_a_deleted_session_reports_not_found(
     with pytest.raises(SessionNotFound):
         await store.append(ALICE, session.id, keyed("a"))
 
-    assert await stored_seqs(database, session.id) == []
+    assert await stored_seqs(database, session.id) == [1]
 
 
 @pytest.mark.parametrize("texts", ["x", "xyz"])
-@pytest.mark.parametrize(
-    "interrupted", [log_interrupted_before_insert, log_interrupted_before_move]
-)
-async def test_messages_that_arrive_after_the_delete_are_removed(
-    store: MongoSessionStore, database: Database, interrupted: Interrupted, texts: str
+async def test_no_message_gets_past_the_end_of_a_deleted_log(
+    store: MongoSessionStore, database: Database, texts: str
 ) -> None:
     session = await open_session(store, "ab")
-    late = interrupted(database, lambda: mark_deleted(database, session))
+    late = log_interrupted_before_insert(database, lambda: store.delete(ALICE, session.id))
 
     with pytest.raises(SessionNotFound):
         await late.append(ALICE, session.id, messages(texts))
 
     assert await stored_seqs(database, session.id) == [1, 2]
+
+
+async def test_a_delete_waits_for_nobody_who_appends_at_the_same_time(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store, "ab")
+    late = log_interrupted_after_insert(database, lambda: store.delete(ALICE, session.id))
+
+    assert seqs_of(await late.append(ALICE, session.id, messages("cd"))) == [3, 4]
+
+    with pytest.raises(SessionNotFound):
+        await store.get(ALICE, session.id)
+    fence = (await stored_entries(database, session.id))[-1]
+    assert fence["_id"]["n"] == 5
+    await store.sweep(begun_before=SOON)
+    assert await stored_entries(database, session.id) == []
+
+
+async def test_a_fence_alone_deletes_its_session_and_any_process_marks_the_head(
+    store: MongoSessionStore, database: Database, other_store: MongoSessionStore
+) -> None:
+    session = await open_session(store, "ab", key="k")
+    await leave_fence(database, session, seq=3)
+
+    for a_store in (store, other_store):
+        with pytest.raises(SessionNotFound):
+            await a_store.append(ALICE, session.id, messages("c"))
+        assert await a_store.find_by_key(EVERYBODY, "alice", "k") is None
+
+    await age_notes(database)
+    await other_store.catch_up()
+    assert await store.list_heads(ALICE, ListPage(limit=10), Selection(user_id="alice")) == []
+    assert await notes_of(database) == []
+    await store.sweep(begun_before=SOON)
+    assert await stored_head(database, session.id) is None
 
 
 async def test_a_sweep_removes_the_last_trace_of_a_deleted_session(
@@ -134,18 +170,6 @@ async def test_a_sweep_removes_the_last_trace_of_a_deleted_session(
     assert await stored_head(database, session.id) is None
 
 
-async def test_a_sweep_removes_what_an_interrupted_delete_or_a_late_writer_left(
-    store: MongoSessionStore, database: Database
-) -> None:
-    session = await open_session(store)
-    await store.delete(ALICE, session.id)
-    await leave_entries(database, session.id, messages("abc"), first_seq=1)
-
-    await store.sweep(begun_before=SOON)
-
-    assert await stored_seqs(database, session.id) == []
-
-
 async def test_a_sweep_removes_logs_too_long_for_one_pass(
     store: MongoSessionStore, database: Database
 ) -> None:
@@ -157,7 +181,7 @@ async def test_a_sweep_removes_logs_too_long_for_one_pass(
 
     await store.sweep(begun_before=SOON)
 
-    assert await stored_seqs(database, session.id) == []
+    assert await stored_entries(database, session.id) == []
 
 
 async def test_a_sweep_leaves_live_sessions_alone(store: MongoSessionStore) -> None:
@@ -205,15 +229,15 @@ async def test_concurrent_sweeps_finish_every_delete(
 async def test_a_sweep_finishes_deletes_and_clears_together(
     store: MongoSessionStore, database: Database
 ) -> None:
-    clean, unclean, cleared = [await open_session(store, "abc") for _ in range(3)]
-    for session in (clean, unclean):
+    empty, deleted, cleared = [await open_session(store, texts) for texts in ("", "abc", "ab")]
+    for session in (empty, deleted):
         await store.delete(ALICE, session.id)
-    await leave_entries(database, unclean.id, messages("xyz"), first_seq=1)
-    await store.update(ALICE, cleared.id, lambda head: head.model_copy(update={"start": 3}))
+    await store.update(ALICE, cleared.id, emptied)
+    await store.append(ALICE, cleared.id, messages("c"))
 
     assert await store.sweep(begun_before=SOON) == 3
 
-    sessions = (clean, unclean, cleared)
+    sessions = (empty, deleted, cleared)
     assert [await stored_seqs(database, session.id) for session in sessions] == [[], [], [3]]
     heads = [await stored_head(database, session.id) for session in sessions]
     assert heads[:2] == [None, None]
@@ -226,33 +250,33 @@ async def test_sessions_cleared_or_deleted_during_a_sweep_are_left_to_a_later_on
     cleared, deleted = [await open_session(store, "abcd") for _ in range(2)]
     for session in (cleared, deleted):
         await store.update(ALICE, session.id, lambda head: head.model_copy(update={"start": 3}))
-    finds = Entries.with_some_before
+    purges = Entries.purge_some
 
-    async def find_late(entries: Entries, starts: Mapping[UUID, int]) -> set[UUID]:
+    async def purge_slowly(entries: Entries, starts: Mapping[UUID, int]) -> bool:
         monkeypatch.undo()
-        found = await finds(entries, starts)
+        is_purged = await purges(entries, starts)
         await store.update(ALICE, cleared.id, lambda head: head.model_copy(update={"start": 5}))
         await mark_deleted(database, deleted)
-        return found
+        return is_purged
 
-    monkeypatch.setattr(Entries, "with_some_before", find_late)
+    monkeypatch.setattr(Entries, "purge_some", purge_slowly)
     await store.sweep(begun_before=SOON)
 
     left = [await stored_head(database, session.id) for session in (cleared, deleted)]
     assert every("sweep_from" in head for head in left)
+    await store.sweep(begun_before=SOON)
     await store.sweep(begun_before=SOON)
     for session in (cleared, deleted):
         assert await stored_seqs(database, session.id) == []
 
 
 @pytest.mark.parametrize("kind", REAL_KINDS)
-async def test_deletes_that_left_nothing_share_the_calls_of_a_sweep(
-    watched: tuple[MongoSessionStore, SentCommands],
+async def test_deletes_of_empty_sessions_share_the_calls_of_a_sweep(
+    watched: tuple[MongoSessionStore, SentCommands], database: Database
 ) -> None:
     store, sent = watched
-    for _ in range(20):
-        session = await open_session(store, "ab")
-        await store.delete(ALICE, session.id)
+    for session in await open_sessions(store, 20):
+        await mark_deleted(database, session)
     sent.take()
 
     assert await store.sweep(begun_before=SOON) == 20
@@ -260,7 +284,7 @@ async def test_deletes_that_left_nothing_share_the_calls_of_a_sweep(
     assert names_of(sent.take()) == {"find": 2, "delete": 1}
 
 
-@pytest.mark.parametrize("kind", ["mongomock", *REAL_KINDS])
+@pytest.mark.parametrize("kind", REAL_KINDS)
 async def test_successive_sweeps_finish_any_number_of_deletes(store: MongoSessionStore) -> None:
     for _ in range(SWEEP_BATCH + 1):
         session = await open_session(store)

@@ -1,5 +1,6 @@
 """Lists of heads: order, ties, pages, selections, counts, and the scan through all."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
@@ -264,3 +265,21 @@ async def test_a_scan_shows_lasting_sessions_once_while_others_come_and_go(
 
     assert lasting == [session_id for session_id in seen if session_id in set(lasting)]
     assert every(first < second for first, second in pairwise(seen))
+
+
+async def test_lists_show_what_their_process_appended_and_soon_what_others_did(
+    store: MongoSessionStore, other_store: MongoSessionStore
+) -> None:
+    sessions = [await open_session(store) for _ in range(10)]
+    page = ListPage(limit=20)
+
+    async def ends(lister: MongoSessionStore) -> list[int]:
+        return [head.end for head in await lister.list_heads(ALICE, page, OF_ALICE)]
+
+    for end in range(1, 6):
+        await asyncio.gather(*(store.append(ALICE, s.id, [message("a")]) for s in sessions))
+        assert await ends(store) == [end] * 10
+    await asyncio.gather(*(store.append(ALICE, s.id, [message("b")]) for s in sessions))
+    async with asyncio.timeout(5):
+        while await ends(other_store) != [6] * 10:
+            pass

@@ -47,14 +47,14 @@ READS: dict[str, Call] = {
     "read": lambda store: store.read(ALICE, ID, EVERYTHING),
     "newest_of_each": lambda store: store.newest_of_each(EVERYBODY, [new_session(end=1)], limit=1),
     "sweep": lambda store: store.sweep(begun_before=utc_now()),
-    # These two change something, but read first.
+    # These change something, but read first.
+    "delete": lambda store: store.delete(ALICE, ID),
     "update": lambda store: store.update(ALICE, ID, lambda head: head),
     "append": lambda store: store.append(ALICE, ID, messages("a")),
 }
 CHANGES: dict[str, Call] = {
     "prepare": lambda store: store.prepare(),
     "create": lambda store: store.create(new_session(id=ID)),
-    "delete": lambda store: store.delete(ALICE, ID),
 }
 
 

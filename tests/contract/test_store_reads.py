@@ -106,22 +106,27 @@ async def test_reading_an_unknown_session_reports_not_found(store: MongoSessionS
         await store.read(ALICE, uuid4(), EVERYTHING)
 
 
-async def test_messages_the_head_does_not_count_yet_are_not_shown(
-    store: MongoSessionStore, database: Database
+async def test_messages_the_stored_head_does_not_count_yet_are_shown(
+    store: MongoSessionStore, database: Database, other_store: MongoSessionStore
 ) -> None:
     session = await open_session(store, "ab")
-    await leave_entries(database, session.id, messages("cd"), first_seq=3)
+    left = messages("cd")
+    await leave_entries(database, session.id, left, first_seq=3)
 
-    assert texts_of(await log_of(store, session)) == "ab"
-    _, newest = await store.read(ALICE, session.id, Window(limit=1, newest=True))
-    assert texts_of(newest) == "b"
+    for reader in (store, other_store):
+        head, log = await reader.read(ALICE, session.id, EVERYTHING)
+        assert (texts_of(log), head.message_count) == ("abcd", 4)
+        assert (head.preview and head.preview.text, head.last_active) == ("d", left[-1].created_at)
+        _, newest = await reader.read(ALICE, session.id, Window(limit=1, newest=True))
+        assert texts_of(newest) == "d"
 
 
 async def test_a_range_with_a_gap_is_never_shown(
     store: MongoSessionStore, database: Database
 ) -> None:
-    session = await open_session(store, "abc")
-    await Entries(database[HISTORY], Reads(database)).remove(session.id, [2])
+    session = await open_session(store)
+    log = [(await store.append(ALICE, session.id, messages(text)))[0] for text in "abc"]
+    await Entries(database[HISTORY], Reads(database)).remove(session.id, log[1:2])
 
     with pytest.raises(StoreUnavailable):
         await store.read(ALICE, session.id, EVERYTHING)

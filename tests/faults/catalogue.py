@@ -14,6 +14,7 @@ from tests.faults.injected import (
     disk_full,
     fail_points,
     frozen_primary,
+    frozen_service,
     overload,
     pool_exhaustion,
     primary_kills,
@@ -53,6 +54,7 @@ FAULTS = {
             sized(Size(5000, 3), nightly=Size(10_000, 5)),
             Size(100_000, 50),
         ),
+        Fault("frozen_service", frozen_service.run, None, Size(30_000, 4, 100)),
         Fault(
             "frozen_primary",
             frozen_primary.run,

@@ -34,7 +34,7 @@ from service.databases import database_name
 from service.domain.models import Message, Session, preview_of
 from service.domain.window import Window, seqs_in
 from service.storage import driver
-from service.storage.documents import from_entry, from_head, in_log, to_entry, to_head
+from service.storage.documents import from_head, in_log, messages_in, to_entry, to_head
 from service.storage.indexes import HISTORY, SESSIONS, ensure_indexes
 
 REQUEST_TIMEOUT_S = 20
@@ -100,7 +100,7 @@ async def append(request: Request) -> Response:
     if head is None:
         raise HTTPException(404)
     numbered = message.model_copy(update={"seq": head["end"]})
-    await collection(request, HISTORY).insert_one(to_entry(id_of(request), numbered))
+    await collection(request, HISTORY).insert_one(to_entry(id_of(request), [numbered]))
     return reply("Session history updated successfully.")
 
 
@@ -155,7 +155,7 @@ async def read(request: Request, *, newest: bool) -> tuple[Session, list[dict[st
     limit, skip = int(query.get("limit", 20)), int(query.get("skip", 0))
     seqs = seqs_in(Window(limit=limit, skip=skip, newest=newest), session)
     found = collection(request, HISTORY).find(in_log(session.id, seqs), sort=[("_id", 1)])
-    messages = [from_entry(entry) for entry in await found.to_list(None)]
+    messages = [m for entry in await found.to_list(None) for m in messages_in(entry)]
     return session, [{**message_view(message, frozenset({"seq"}))} for message in messages]
 
 

@@ -22,7 +22,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from service.domain.models import Preview, preview_of
-from service.storage.documents import from_entry, from_head
+from service.storage.documents import from_head, is_fence, is_note, messages_in
 from service.storage.indexes import HISTORY, SESSIONS
 from tests.faults.bodies import hash_of
 from tests.faults.client import token_of
@@ -34,6 +34,7 @@ AT_ONCE = 8
 SWEPT_WITHIN_S = 90
 ANSWERED_WITHIN_S = 60
 DEADLINE_S = 30
+FOLLOWED_WITHIN_S = 5
 PAUSE_S = 0.2
 
 Document = dict[str, Any]
@@ -74,13 +75,15 @@ class Served(NamedTuple):
 class FinalState:
     """What is stored: heads and entries by session, including entries without a head.
 
-    `gone` holds each dialect's status for every session the service does not show.
+    `notes` is how many are not paid. `gone` holds each dialect's status for every session the
+    service does not show.
     """
 
     served: dict[str, Served] = field(default_factory=dict)
     gone: dict[str, dict[Dialect, int]] = field(default_factory=dict)
     heads: dict[str, StoredHead] = field(default_factory=dict)
     entries: dict[str, list[StoredEntry]] = field(default_factory=dict)
+    notes: int = 0
 
     def save(self, path: Path) -> None:
         path.write_bytes(_STATE.dump_json(self))
@@ -105,6 +108,7 @@ async def read_final_state(
     state = FinalState()
     async with AsyncMongoClient[Document](mongo_url) as client:
         await _until_swept(client[database], swept_within_s)
+        await _until_followed(client[database])
         await _read_stored(client[database], state)
     owners = {op.session: op.user for op in history.of_kind(Kind.CREATE) if op.session}
     owners |= {session: head.owner for session, head in state.heads.items()}
@@ -133,6 +137,14 @@ async def _until_swept(database: AsyncDatabase[Document], within_s: float) -> No
         await asyncio.sleep(PAUSE_S)
 
 
+async def _until_followed(database: AsyncDatabase[Document]) -> None:
+    """Return when no head is behind its log, or time is up: the checker will report it."""
+    for _ in range(int(FOLLOWED_WITHIN_S / PAUSE_S)):
+        if not await database[HISTORY].find_one({"owed": {"$exists": True}}):
+            return
+        await asyncio.sleep(PAUSE_S)
+
+
 async def _read_stored(database: AsyncDatabase[Document], state: FinalState) -> None:
     async for document in database[SESSIONS].find():
         head = from_head(document)
@@ -146,15 +158,22 @@ async def _read_stored(database: AsyncDatabase[Document], state: FinalState) -> 
             is_deleted="deleting" in document,
         )
     async for document in database[HISTORY].find().sort("_id"):
-        message = from_entry(document)
-        entry = StoredEntry(
-            seq=message.seq,
-            body=hash_of(message.content),
-            key=message.client_key,
-            created_at=message.created_at,
-            preview=preview_of(message),
-        )
-        state.entries.setdefault(str(document["_id"]["s"].as_uuid()), []).append(entry)
+        if is_note(document):
+            state.notes += 1
+            continue
+        entries = state.entries.setdefault(str(document["_id"]["s"].as_uuid()), [])
+        if is_fence(document):
+            continue
+        entries += [
+            StoredEntry(
+                seq=message.seq,
+                body=hash_of(message.content),
+                key=message.client_key,
+                created_at=message.created_at,
+                preview=preview_of(message),
+            )
+            for message in messages_in(document)
+        ]
 
 
 # The service

@@ -34,6 +34,8 @@ class Bug(StrEnum):
     LEAK = "leak"
     STALE_PAGE = "stale page"
     COUNT_DRIFT = "count drift"
+    HEAD_LEFT_BEHIND = "head left behind"
+    PART_OF_AN_APPEND = "part of an append"
     APPEND_AFTER_DELETE = "append after delete"
     CUT_CONTENT = "cut content"
     SHARED_CURSOR = "shared cursor"
@@ -134,8 +136,10 @@ class ModelStore:
         return log
 
     async def _append(self, log: Log, ask: Ask, most: int | None) -> Facts:
-        """Store the messages one by one, then show them: a crash leaves some after the end."""
-        seqs = []
+        """Store the messages one by one, then show them: all together, or none."""
+        if len(ask.messages) > 1 and self._shows(Bug.PART_OF_AN_APPEND):
+            most = len(ask.messages) - 1
+        seqs: list[int] = []
         for text, key in ask.messages[:most]:
             seqs.append(self._store(log, text, key))
             await asyncio.sleep(STEP_S if self._random.random() < STEP_SHARE else 0)
@@ -143,7 +147,7 @@ class ModelStore:
             # An operation between two of them may have removed only the first.
             log.kept = {seq: kept for seq, kept in log.kept.items() if seq not in seqs}
             raise Refused(404)
-        if most is None:
+        if seqs:
             log.end = max(log.end, *seqs)
             stored_s = (log.kept[seq].stored_s for seq in seqs if seq in log.kept)
             log.active_s = max([log.active_s, *stored_s])
@@ -219,6 +223,9 @@ class ModelStore:
                 state.gone[session] = dict.fromkeys(Dialect, 404)
             else:
                 _put(state, session, log, entries)
+                if entries and self._shows(Bug.HEAD_LEFT_BEHIND):
+                    head = state.heads[session]
+                    state.heads[session] = head._replace(end=head.end - 1)
         return state
 
 

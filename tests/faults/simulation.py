@@ -121,7 +121,7 @@ class _Network:
         if kind == "late":
             self._late.add(asyncio.create_task(self._do_late(attempt)))
         elif kind == "half" and attempt.ask.kind is Kind.APPEND:
-            await self._do(attempt, messages=self._random.randint(0, len(attempt.ask.messages)))
+            await self._do(attempt, messages=self._random.choice((0, len(attempt.ask.messages))))
         elif kind == "cut":
             await self._do(attempt)
         return {"outcome": Outcome.UNKNOWN, "problem": "the connection ended"}

@@ -32,6 +32,7 @@ ONLY_APPENDS = Mix(
     append=1, turn=0, replay=0, history=0, recent=0, get=0, list=0, walk=0, create=0, delete=0,
     clear=0, foreign=0,
 )  # fmt: skip
+LONGEST = "longest request"
 FEW = 3
 MAX_SEED = 10**6
 
@@ -163,7 +164,7 @@ def _figures(history: History, violations: int) -> list[Figure]:
         none_of("invariants broken", violations),
         none_of("answers of 500", sum(op.status == 500 for op in history.operations)),
         Figure(
-            "longest request",
+            LONGEST,
             f"≤ {REQUEST_DEADLINE_S + 1} s",
             f"{longest_s:.1f} s",
             longest_s <= REQUEST_DEADLINE_S + 1,

@@ -45,6 +45,7 @@ class Cache:
 @dataclass
 class Queue:
     appends_waiting: int = 0
+    heads_behind: int = 0
 
 
 @dataclass

@@ -61,9 +61,9 @@ def calls(store: MongoSessionStore, users: MongoUserStore, one: Session, two: Se
 def rows_of(call: str, commands: list[Command]) -> Iterator[tuple[str, ...]]:
     """Yield a row for each command that differs from those before it."""
     rows = dict.fromkeys(
-        (f"{name} {collection}", _fields(command), _shards(command, collection))
+        (f"{name} {collection}", _fields(part), _shards(part, collection))
         for command in commands
-        for name, collection in [next(iter(command.items()))]
+        for name, collection, part in _parts(command)
     )
     for row in rows:
         yield (call, *row)
@@ -72,6 +72,20 @@ def rows_of(call: str, commands: list[Command]) -> Iterator[tuple[str, ...]]:
 def table(rows: list[tuple[str, ...]]) -> str:
     lines = [HEADER, ("---",) * len(HEADER), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _parts(command: Command) -> Iterator[tuple[str, str, Command]]:
+    """Yield the command, and what it joins from other collections as commands of their own."""
+    name, collection = next(iter(command.items()))
+    if "pipeline" not in command:
+        yield name, collection, command
+        return
+    unions = [stage["$unionWith"] for stage in command["pipeline"] if "$unionWith" in stage]
+    others = [union for union in unions if union["coll"] != collection]
+    own = [stage for stage in command["pipeline"] if stage.get("$unionWith") not in others]
+    yield name, collection, {**command, "pipeline": own}
+    for other in others:
+        yield "with", other["coll"], {"pipeline": other["pipeline"]}
 
 
 def _branches(command: Command) -> list[dict[str, Any]]:

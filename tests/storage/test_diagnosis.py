@@ -17,7 +17,7 @@ from tests.mongods import PASSWORD, running_mongod, with_users
 # The driver leaves the socket of a TLS handshake that failed to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-LONGEST_S = 3
+LONGEST_S = 5
 WRONG_LOGIN = "the user or password in SESSIONS_MONGO_URL is wrong, or its authSource"
 WRONG_SET = "its replicaSet is wrong, or the server is in no set"
 

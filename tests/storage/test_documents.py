@@ -11,7 +11,7 @@ from bson import Binary
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.access import EVERYBODY, Reach
+from service.domain.access import EVERYBODY
 from service.domain.models import Message, Preview, Role, Selection, Session
 from service.domain.rules import INT64
 from service.storage import documents
@@ -84,13 +84,17 @@ def field_names(value: Any) -> set[str]:
     return set(value).union(*(field_names(below) for below in value.values()))
 
 
-@given(MESSAGES)
-def test_a_message_comes_back_exactly(sent: Message) -> None:
-    entry = through_bson(documents.to_entry(uuid4(), sent))
+@given(st.lists(MESSAGES, min_size=1, max_size=5))
+def test_messages_come_back_exactly_alone_or_in_a_group(sent: list[Message]) -> None:
+    numbered = [m.model_copy(update={"seq": seq}) for seq, m in enumerate(sent, 7)]
+    entry = through_bson(documents.to_entry(uuid4(), numbered))
 
-    found = documents.from_entry(entry)
+    found = documents.messages_in(entry)
 
-    assert as_json(found) == as_json(sent)
+    assert [*map(as_json, found)] == [*map(as_json, numbered)]
+    assert documents.end_of(entry) == numbered[-1].seq
+    keys = [message.client_key for message in sent if message.client_key is not None]
+    assert entry.get("client_key") == (keys or None if len(sent) > 1 else sent[0].client_key)
 
 
 @given(SESSIONS)
@@ -110,10 +114,10 @@ def test_no_key_from_a_client_becomes_a_field_name(odd: dict[str, Any]) -> None:
     plain_session = new_session(metadata=plain, tools=[plain])
     plain_message = message(content=[plain], metadata=plain, tool_calls=[plain], seq=1)
 
-    head, entry = documents.to_head(session), documents.to_entry(session.id, sent)
+    head, entry = documents.to_head(session), documents.to_entry(session.id, [sent])
 
     assert field_names(head) <= field_names(documents.to_head(plain_session))
-    assert field_names(entry) == field_names(documents.to_entry(session.id, plain_message))
+    assert field_names(entry) == field_names(documents.to_entry(session.id, [plain_message]))
 
 
 @pytest.mark.parametrize("odd", ODD_JSON.values(), ids=ODD_JSON)
@@ -125,7 +129,7 @@ def test_no_key_from_a_client_becomes_part_of_a_query(odd: dict[str, Any]) -> No
 
 def test_fields_that_are_not_given_take_no_space() -> None:
     head = documents.to_head(new_session())
-    entry = documents.to_entry(uuid4(), message("x", seq=1))
+    entry = documents.to_entry(uuid4(), [message("x", seq=1)])
 
     assert head.keys() == {
         *("_id", "user_id", "agent_id", "max_context_results", "created_at", "last_active"),
@@ -137,7 +141,7 @@ def test_fields_that_are_not_given_take_no_space() -> None:
 def test_the_position_of_a_message_is_its_identity() -> None:
     session_id = uuid4()
 
-    entry = documents.to_entry(session_id, message("x", seq=7))
+    entry = documents.to_entry(session_id, [message("x", seq=7)])
 
     assert entry["_id"] == {"s": Binary.from_uuid(session_id), "n": 7}
     assert list(entry["_id"]) == ["s", "n"]
@@ -147,27 +151,6 @@ def test_the_position_of_a_message_is_its_identity() -> None:
 def test_positions_in_a_log_sort_as_their_numbers_do(first: int, second: int) -> None:
     session_id = uuid4()
 
-    places = [documents.entry_id(session_id, seq) for seq in (first, second)]
+    places = [documents.place(session_id, seq) for seq in (first, second)]
 
     assert (places[0]["s"], places[0]["n"]) <= (places[1]["s"], places[1]["n"]) or first > second
-
-
-@pytest.mark.parametrize(
-    ("reach", "expected"),
-    [
-        (EVERYBODY, {}),
-        (Reach(user_id="a"), {"user_id": "a"}),
-        (
-            Reach(user_id="a", agent_ids=frozenset({"y", "x"})),
-            {"$or": [{"user_id": "a"}, {"agent_id": {"$in": ["x", "y"]}}]},
-        ),
-    ],
-)
-def test_the_filter_for_a_head_requires_its_id_that_it_is_live_and_the_reach(
-    reach: Reach, expected: dict[str, Any]
-) -> None:
-    session_id = uuid4()
-
-    head = documents.head_of(session_id, reach)
-
-    assert head == {"_id": Binary.from_uuid(session_id), "deleting": None, **expected}

@@ -63,7 +63,7 @@ async def test_the_indexes_can_be_created_again_when_there_is_data(database: Dat
     sessions = [new_session(), new_session(), new_session(key="k")]
     log = [message(str(seq), seq=seq) for seq in (1, 2, 3)]
     await database[SESSIONS].insert_many([documents.to_head(session) for session in sessions])
-    await database[HISTORY].insert_many([documents.to_entry(sessions[0].id, m) for m in log])
+    await database[HISTORY].insert_many([documents.to_entry(sessions[0].id, [m]) for m in log])
 
     await ensure_indexes(database)
 

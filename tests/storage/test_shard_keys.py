@@ -4,30 +4,23 @@
 """
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
-from bson import Binary
 
-from service.domain.errors import SessionNotFound
 from service.storage.driver import Database
-from service.storage.indexes import HISTORY
 from service.storage.mongo import MongoSessionStore
 from service.storage.users import MongoUserStore
 from tests.contract.building import (
     ALICE,
     BOB,
     keyed,
-    log_interrupted_before_move,
-    mark_deleted,
-    messages,
     open_session,
     store_on,
 )
 from tests.databases import connected, fresh_database
 from tests.storage.hot_calls import calls, rows_of, table
-from tests.storage.mongo_commands import Command, SentCommands, filters_of
-from tests.storage.shard_keys import DOCUMENT, shard_field
+from tests.storage.mongo_commands import SentCommands
+from tests.storage.shard_keys import DOCUMENT
 
 # Calls that go to every shard, and why that is acceptable (docs/scaling.md has the costs).
 ASK_ALL = {
@@ -72,10 +65,13 @@ async def rows(
     users = MongoUserStore(database)
     # A store confirms the election with its first read, but not on a sharded cluster.
     await users.count(ALICE)
+    await store.close()
     rows: list[tuple[str, ...]] = []
     for call, make in calls(store, users, one, two).items():
         sent.take()
         await make()
+        # So that what follows it later is in its rows.
+        await store.close()
         rows += rows_of(call, sent.take())
     return rows
 
@@ -89,22 +85,3 @@ def test_only_commands_with_a_reason_go_to_every_shard(rows: list[tuple[str, ...
     scattered = {call for call, *_, shards in rows if shards == "**all**"}
 
     assert scattered == ASK_ALL.keys()
-
-
-async def test_messages_that_are_undone_are_removed_on_their_own_shard(
-    store: MongoSessionStore, database: Database, sent: SentCommands
-) -> None:
-    session = await open_session(store)
-    late = log_interrupted_before_move(database, lambda: mark_deleted(database, session))
-    sent.take()
-
-    with pytest.raises(SessionNotFound):
-        await late.append(ALICE, session.id, messages("ab"))
-
-    removals = [command for command in sent.take() if "delete" in command]
-    assert [places(command) for command in removals] == [{Binary.from_uuid(session.id)}]
-
-
-def places(command: Command) -> set[Any]:
-    """Return the shards, as shard key values, that a command on the history names."""
-    return {f.get(shard_field(HISTORY)) for f in filters_of(command)}

@@ -18,7 +18,7 @@ from service.domain.models import (
     Usage,
     utc_now,
 )
-from service.domain.rules import check_message, check_session
+from service.domain.rules import RESERVED_IDS, check_message, check_session
 from service.domain.transfer.lines import Time, json_text, malformed, time_text
 
 ALWAYS_WRITTEN = ("user_id", "agent_id", "key", "title", "metadata", "max_context_results")
@@ -116,6 +116,8 @@ def read_line(text: bytes, defaults: Defaults) -> Conversation:
 
 
 def _session(line: ConversationLine, defaults: Defaults) -> Session:
+    if line.session_id in RESERVED_IDS:
+        raise InvalidInput("session_id", "is one of the sixteen lowest UUIDs, which are reserved.")
     if line.session_id is None and line.own_key is None:
         raise InvalidInput(
             "session_id", "is missing; a key, dialogue_id or id would identify the line, too."

@@ -1,5 +1,6 @@
 """Conversations and profiles in and out, for operators, who may do anything with the database."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -18,6 +19,9 @@ from service.domain.transfer.conversation_line import (
 from service.domain.window import Window
 
 PAGE = 100
+# What is appended together is read together, and must fit into one document of 16 MB.
+TOGETHER = 16
+MICROSECONDS = 1_000_000
 
 
 class Restored(NamedTuple):
@@ -88,26 +92,30 @@ class Transfer:
             InvalidInput: a session or message with the same id or key exists but differs.
             SessionKeyTaken: the owner has another session with this key.
         """
-        session = await self._find(conversation) or await self._create(conversation)
-        is_new = session is conversation.session
+        found = await self._find(conversation)
+        session, is_new = (found, False) if found else await self._create(conversation)
         messages = conversation.messages
         there = 0 if is_new else await self._count_there(session, messages)
-        for start in range(there, len(messages), PAGE):
-            await self._store.append(EVERYBODY, session.id, messages[start : start + PAGE])
+        for start in range(there, len(messages), TOGETHER):
+            await self._store.append(EVERYBODY, session.id, messages[start : start + TOGETHER])
         return Restored(is_new, len(messages) - there, there)
 
-    async def _create(self, conversation: Conversation) -> Session:
+    async def _create(self, conversation: Conversation) -> tuple[Session, bool]:
+        """Return the session, and whether it is new: another import may have made it."""
+        session = conversation.session
+        if conversation.has_own_id:
+            session = _numbered_anew(session)
         try:
-            await self._store.create(conversation.session)
+            await self._store.create(session)
         except (SessionIdTaken, SessionKeyTaken) as taken:
             if found := await self._find(conversation):
-                return found
+                return found, False
             if isinstance(taken, SessionKeyTaken):
                 raise
             raise InvalidInput(
                 "session_id", "was deleted a moment ago; import it again in some minutes."
             ) from None
-        return conversation.session
+        return session, True
 
     async def _find(self, conversation: Conversation) -> Session | None:
         wanted = conversation.session
@@ -157,6 +165,15 @@ class Transfer:
             skip += len(messages)
             if len(messages) < PAGE:
                 return
+
+
+def _numbered_anew(session: Session) -> Session:
+    """Return an empty session whose numbers no earlier session with this id can have used.
+
+    A process that was frozen while that one was deleted may still try to append to it.
+    """
+    after_all_used = int(time.time() * MICROSECONDS)
+    return session.model_copy(update={"start": after_all_used + 1, "end": after_all_used})
 
 
 def _require_same(stored: Message, given: Message, place: int) -> None:

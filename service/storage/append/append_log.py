@@ -1,86 +1,114 @@
-"""Group commit: appends that come at the same time go out together (decision 0010).
+"""Group commit: appends that come at the same time go out together, in one insert.
 
-Under load a batch costs two calls, however many appends it holds: one insert of all
-messages, one write that moves all heads. Nothing weaker is promised for it: each append
-is answered after its messages and its head are durable. What meets another writer, a replay,
-a clear or a delete is settled after the batch, all of a session together.
+    queue ─► batch: heads known? ──no──► look: one call
+                      │                              ▲
+             number the messages: end+1, end+2 …     │ look again; find what was stored
+                      │                              │ with the same keys
+             one ordered insert: note, entries ──────┘ met a taken number or key
+                      │
+             acknowledge ─► the follower moves the heads (`follower.py`)
+
+The log is the truth and a head its summary: an append is acknowledged when its entry is
+durable (decision 0028).
 """
 
-import asyncio
-from collections.abc import Sequence
-from itertools import groupby
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from service.domain.access import Reach
 from service.domain.errors import (
-    DomainError,
     IdempotencyKeyReused,
     OutcomeUnknown,
     SessionNotFound,
     StoreUnavailable,
 )
-from service.domain.models import Message
+from service.domain.models import Message, Session, same_content
 from service.domain.rules import MAX_METADATA_BYTES
 from service.signals import APPEND, WatchBatch, unwatched
-from service.storage.append.known_heads import KnownHeads
-from service.storage.append.one_append import OneAppend
+from service.storage import documents
+from service.storage.append.follower import HeadFollower
+from service.storage.append.notes import note_of
 from service.storage.batcher import Batcher, Pending, batch_of
+from service.storage.driver import Document
 from service.storage.entries import Entries
-from service.storage.heads import Heads, Move, owner_in
+from service.storage.heads import Heads, owner_in
+from service.storage.known_heads import KnownHead, KnownHeads, now_s
 
 MAX_BATCH = 256
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_QUEUE = 5000
+MAX_ROUNDS = 100
 # When clients repeat all they sent, a batch of replays must not take one insert for each.
 MAX_INSERTS = 8
+MAX_OWED_HEADS = 5000
+TOO_MANY_WRITERS = "Too many clients are appending to this session at the same time."
 # With these two, no batch is larger than one wire message (48 MB), nor slow to encode.
 MESSAGE_BYTES = 256
 STRUCTURED_BYTES = 128 * 1024
 MAX_CHARACTER_BYTES = 4
 
 
-class NewAppend(NamedTuple):
-    reach: Reach
-    session_id: UUID
-    messages: Sequence[Message]
+class NewAppend:
+    """An append on its way into the log.
 
+    `known` is the head it goes on from. `replayed` are messages that were stored before, by
+    their keys; `entry` are the others, once they are stored but it is not certain that they
+    are shown. `may_be_stored` says that an insert was sent and never answered.
+    """
 
-class _Append(NamedTuple):
-    """An append of a batch: its waiting caller, and how far it is."""
-
-    request: Pending[NewAppend, list[Message]]
-    one: OneAppend
+    def __init__(self, reach: Reach, session_id: UUID, messages: Sequence[Message]) -> None:
+        self.reach = reach
+        self.session_id = session_id
+        self.messages = messages
+        self.keys = [m.client_key for m in messages if m.client_key is not None]
+        self.known: KnownHead
+        self.replayed: dict[str | None, Message] = {}
+        self.entry: list[Message] = []
+        self.may_be_stored = False
 
     @property
-    def session_id(self) -> UUID:
-        return self.request.item.session_id
+    def is_repeatable(self) -> bool:
+        """Whether it cannot be stored twice."""
+        return len(self.keys) == len(self.messages)
 
     @property
-    def has_failed(self) -> bool:
-        """Whether its caller, if it still waits, was refused because the database is away."""
-        future = self.request.future
-        return not future.cancelled() and isinstance(future.exception(), StoreUnavailable)
+    def is_like_replayed(self) -> bool:
+        """Whether what is stored with its keys has the content it has."""
+        given = ((self.replayed.get(message.client_key), message) for message in self.messages)
+        return all(stored is None or same_content(stored, message) for stored, message in given)
+
+    def numbered_from(self, next_seq: int) -> list[Message]:
+        """Return what is not stored yet, with the numbers from `next_seq` on."""
+        new = [m for m in self.messages if m.client_key not in self.replayed]
+        return [m.model_copy(update={"seq": seq}) for seq, m in enumerate(new, next_seq)]
+
+    def with_entry(self, entry: Sequence[Message]) -> list[Message]:
+        """Return all messages as they are stored."""
+        new = iter(entry)
+        return [self.replayed.get(m.client_key) or next(new) for m in self.messages]
+
+
+Waiting = Pending[NewAppend, list[Message]]
 
 
 class AppendLog:
-    """Appends to logs, one batch of this process at a time.
-
-    `entries` must show the latest ones: an append that clashes with an entry has to find it,
-    also before a majority has it.
-    """
+    """Appends to logs, one batch of this process at a time, and fences them."""
 
     def __init__(
         self,
         heads: Heads,
         entries: Entries,
+        known: KnownHeads,
+        follower: HeadFollower,
         *,
         deadline_s: float,
         watch: WatchBatch = unwatched,
     ) -> None:
         self._heads = heads
         self._entries = entries
-        self._known = KnownHeads()
+        self._known = known
+        self._follower = follower
         self._watch = watch
         self._batcher: Batcher[NewAppend, list[Message]] = Batcher(
             self._commit_watched,
@@ -106,165 +134,202 @@ class AppendLog:
         """Return when no append is waiting or under way."""
         await self._batcher.drain()
 
-    async def _commit_watched(self, requests: Sequence[Pending[NewAppend, list[Message]]]) -> None:
-        messages = sum(len(request.item.messages) for request in requests)
-        with self._watch(batch_of(APPEND, requests, messages=messages)):
-            await self._commit(requests)
+    async def fence(self, head: Session, known_s: float) -> None:
+        """End the log of a head read at that time: the session is deleted, no append follows.
 
-    async def _commit(self, requests: Sequence[Pending[NewAppend, list[Message]]]) -> None:
-        """Insert all messages, move all heads, resolve; then settle what met another writer."""
-        appends = await self._with_heads(requests)
-        try:
-            await self._insert([a for a in appends if not a.one.must_look_first])
-            await self._move_heads([a for a in appends if a.one.is_stored])
-        except OutcomeUnknown:
-            await self._try_again(appends)
-            return
-        except StoreUnavailable:
-            for append in appends:
-                if append.one.is_begun:
-                    append.request.refuse(OutcomeUnknown())
-            raise
-        unsettled = [a for a in appends if not a.request.future.done()]
-        if any(not append.one.must_look_first for append in unsettled):
-            # Another process writes here, too: look at the heads before the next batches.
-            self._known.distrust()
-        self._known.forget(append.session_id for append in unsettled)
-        await self._settle(unsettled)
-
-    async def _try_again(self, appends: list[_Append]) -> None:
-        """Settle once more what is certainly not made twice; the outcome of the others is unknown.
+        The head is marked before this returns; should the process die before that, the
+        note is there.
 
         Raises:
-            OutcomeUnknown: for some, it is unknown.
+            SessionNotFound: it was deleted meanwhile.
         """
-        self._known.forget(append.session_id for append in appends)
-        for append in appends:
-            if not append.one.is_repeatable:
-                append.request.refuse(OutcomeUnknown())
-        again = [append for append in appends if append.one.is_repeatable]
-        for append in again:
-            append.one.may_be_stored = True
-        await self._settle(again)
-        if any(append.has_failed for append in appends):
-            # The queue need not wait for the same.
-            raise OutcomeUnknown
+        for _ in range(MAX_ROUNDS):
+            fence = documents.fence(head.id, head.end + 1)
+            note = note_of([(head.id, head.user_id)])
+            inserted = await self._entries.insert([note, fence])
+            self._known.forget([head.id])
+            is_fenced = inserted.stored == len((note, fence))
+            if is_fenced and KnownHead(head, None, known_s).is_fresh:
+                break
+            known_s = now_s()
+            now = await self._heads.load_each([(head.id, head.user_id)])
+            if head.id not in now and is_fenced:
+                break
+            if head.id not in now:
+                raise SessionNotFound
+            head = now[head.id]
+        else:
+            raise StoreUnavailable(TOO_MANY_WRITERS)
+        await self._heads.mark_deleted({head.id: head.user_id})
+        self._follower.owe({}, [note])
 
-    async def _with_heads(
-        self, requests: Sequence[Pending[NewAppend, list[Message]]]
-    ) -> list[_Append]:
-        """Return the appends that find their session in reach; refuse the others."""
-        heads = self._known.among({request.item.session_id for request in requests})
-        unknown = [r.item for r in requests if r.item.session_id not in heads]
+    async def _commit_watched(self, appends: Sequence[Waiting]) -> None:
+        messages = sum(len(append.item.messages) for append in appends)
+        with self._watch(batch_of(APPEND, appends, messages=messages)):
+            if self._follower.owed > MAX_OWED_HEADS:
+                await self._follower.settle()
+            await self._commit(appends)
+
+    async def _commit(self, appends: Sequence[Waiting]) -> None:
+        """Store the appends and resolve them, in as many rounds as other writers make it take.
+
+        Where an outcome stays unknown, the notes are left to `HeadFollower.pay_orphaned`.
+        """
+        notes: list[Document] = []
+        try:
+            for attempt in range(MAX_ROUNDS):
+                appends = await self._with_heads(appends, look=attempt > 0)
+                if attempt:
+                    appends = await self._without_stored(appends)
+                await self._insert(appends, notes)
+                appends = [append for append in appends if not append.future.done()]
+                if not appends:
+                    self._follower.owe({}, notes)
+                    return
+            for append in appends:
+                append.refuse(StoreUnavailable(TOO_MANY_WRITERS))
+        except StoreUnavailable:
+            for append in appends:
+                if append.item.may_be_stored or append.item.entry:
+                    append.refuse(OutcomeUnknown())
+            raise
+
+    async def _with_heads(self, appends: Sequence[Waiting], *, look: bool) -> list[Waiting]:
+        """Return the appends whose session is in reach, each with its head; refuse the others."""
+        session_ids = {append.item.session_id for append in appends}
+        heads = {} if look else self._known.trusted(session_ids)
+        unknown = [a.item for a in appends if a.item.session_id not in heads]
         if unknown:
-            wanted = [(new.session_id, owner_in(new.reach)) for new in unknown]
-            heads |= await self._heads.load_each(wanted)
-        appends = []
-        for request in requests:
-            reach, session_id, messages = request.item
-            head = heads.get(session_id)
-            if head and reach.covers(head):
-                one = OneAppend(self._heads, self._entries, head, messages)
-                appends.append(_Append(request, one))
+            known_s = now_s()
+            read = await self._heads.load_each([(n.session_id, owner_in(n.reach)) for n in unknown])
+            heads |= {id_: KnownHead(head, None, known_s) for id_, head in read.items()}
+        found = []
+        for append in appends:
+            known = heads.get(append.item.session_id)
+            if known and append.item.reach.covers(known.head):
+                append.item.known = known
+                found.append(append)
             else:
-                request.refuse(SessionNotFound())
-        return appends
+                await self._take_back(append.item)
+                append.refuse(SessionNotFound())
+        return found
 
-    async def _insert(self, appends: list[_Append]) -> None:
-        """Insert all messages in the order of the appends.
+    async def _without_stored(self, appends: Sequence[Waiting]) -> list[Waiting]:
+        """Return the appends that have something left to store; resolve or refuse the others.
+
+        An earlier round may have stored an append too late to be certain that it is shown, and
+        what is there with the same key is not stored again.
+        """
+        await self._find_replayed([append.item for append in appends])
+        left = []
+        for append in appends:
+            item = append.item
+            if item.entry and item.entry[0].seq < item.known.head.start:
+                await self._take_back(item)
+            if not item.is_like_replayed:
+                append.refuse(IdempotencyKeyReused())
+            elif item.entry or len(item.replayed) == len(item.messages):
+                self._resolve(append, item.entry)
+            else:
+                left.append(append)
+        return left
+
+    async def _find_replayed(self, appends: Sequence[NewAppend]) -> None:
+        """Find what is stored with the keys of these appends; a cleared log gives its keys back."""
+        keys: dict[UUID, list[str]] = defaultdict(list)
+        starts: dict[UUID, int] = {}
+        for append in appends:
+            if append.keys:
+                keys[append.session_id] += append.keys
+                starts[append.session_id] = append.known.head.start
+        found = await self._entries.with_keys(keys) if keys else {}
+        for session_id, messages in found.items():
+            cleared = [
+                m.client_key for m in messages if m.client_key and m.seq < starts[session_id]
+            ]
+            if cleared:
+                await self._entries.free_keys(session_id, cleared, before=starts[session_id])
+        for append in appends:
+            there = {
+                message.client_key: message
+                for message in found.get(append.session_id, ())
+                if message.seq >= append.known.head.start
+            }
+            append.replayed = {key: there[key] for key in append.keys if key in there}
+
+    async def _insert(self, appends: Sequence[Waiting], notes: list[Document]) -> None:
+        """Insert all entries in the order of the appends, and resolve those that are shown.
 
         What met a taken number or key stays out, with the rest of its session: a number
         must not be used before the one below it. So does the rest of a batch of which too
         many did.
         """
-        ends = {append.session_id: append.one.head.end for append in appends}
+        ends = {append.item.session_id: append.item.known.end for append in appends}
         for _ in range(MAX_INSERTS):
             if not appends:
                 return
             planned = _numbered(appends, ends)
-            stored = await self._entries.insert_all(
-                [(a.session_id, message) for a, messages in planned for message in messages]
-            )
-            for append, messages in planned:
-                accepted = messages[:stored]
-                stored -= len(accepted)
-                append.one.accept(accepted)
-                ends[append.session_id] += len(accepted)
-            rest = [append for append in appends if not append.one.is_stored]
-            appends = [append for append in rest if append.session_id != rest[0].session_id]
+            note = note_of({(a.item.session_id, a.item.known.head.user_id) for a, _ in planned})
+            entries = [documents.to_entry(a.item.session_id, entry) for a, entry in planned]
+            try:
+                inserted = await self._entries.insert([note, *entries])
+            except OutcomeUnknown:
+                self._keep_repeatable([append for append, _ in planned])
+                return
+            notes.append(note)
+            stored = max(0, inserted.stored - 1)
+            for append, entry in planned[:stored]:
+                ends[append.item.session_id] = entry[-1].seq
+                append.item.entry = entry
+                if append.item.known.is_fresh:
+                    self._resolve(append, entry)
+            if inserted.met_number:
+                # Another process writes here, too: look at the heads before the next batches.
+                self._known.distrust()
+            left = [append for append, _ in planned[stored:]]
+            appends = [a for a in left if a.item.session_id != left[0].item.session_id]
 
-    async def _move_heads(self, appends: list[_Append]) -> None:
-        """Move the head of each session to its last message, and resolve its appends."""
-        if not appends:
-            return
-        moves: dict[UUID, Move] = {}
-        for append in appends:
-            earlier = moves.get(append.session_id, append.one.move)
-            moves[append.session_id] = earlier.joined(append.one.move)
-        moved = await self._heads.move_all(moves)
-        for head in moved.values():
-            self._known.put(head)
-        for append in appends:
-            if append.session_id in moved:
-                append.request.resolve(append.one.messages)
+    def _resolve(self, append: Waiting, entry: Sequence[Message]) -> None:
+        item = append.item
+        if entry:
+            known = item.known.appended(entry[-1])
+            self._known.put(known)
+            self._follower.owe({item.session_id: known}, [])
+        append.resolve(item.with_entry(entry))
 
-    async def _settle(self, appends: list[_Append]) -> None:
-        """Finish these apart from the others, those of one session as one append.
+    def _keep_repeatable(self, appends: Sequence[Waiting]) -> None:
+        """Keep for another round what is certainly not made twice, once; refuse the others.
 
-        But what must not be tried again after a failure does not keep others from it.
+        Raises:
+            OutcomeUnknown: none is kept.
         """
-        in_groups = sorted(appends, key=_group)
-        groups = groupby(in_groups, key=_group)
-        await asyncio.gather(*(_settle_as_one(list(group)) for _, group in groups))
-
-
-def _group(append: _Append) -> tuple[UUID, bool]:
-    return append.session_id, append.one.is_repeatable
-
-
-async def _settle_as_one(appends: list[_Append]) -> None:
-    ones = [append.one for append in appends]
-    if len(ones) == 1 or _share_a_key(ones):
-        await _settle_in_turn(appends)
-        return
-    whole = ones[0].joined(ones[1:])
-    try:
-        await whole.settle()
-    except IdempotencyKeyReused:
-        # One of them is refused, not all.
-        whole.split_into(ones)
-        await _settle_in_turn(appends)
-    except DomainError as error:
+        self._known.forget(append.item.session_id for append in appends)
         for append in appends:
-            append.request.refuse(error)
-    else:
-        whole.split_into(ones)
-        for request, one in appends:
-            request.resolve(one.messages)
+            if append.item.is_repeatable and not append.item.may_be_stored:
+                append.item.may_be_stored = True
+            else:
+                append.refuse(OutcomeUnknown())
+        if all(append.future.done() for append in appends):
+            # The queue need not wait for the same.
+            raise OutcomeUnknown
+
+    async def _take_back(self, append: NewAppend) -> None:
+        """Remove what was stored where no reader sees it."""
+        if append.entry:
+            await self._entries.remove(append.session_id, append.entry)
+            append.entry = []
 
 
-def _share_a_key(appends: Sequence[OneAppend]) -> bool:
-    """Say whether one may store what refuses another, of which nothing must be stored then."""
-    keys = [m.client_key for append in appends for m in append.messages if m.client_key]
-    return len(set(keys)) < len(keys)
-
-
-async def _settle_in_turn(appends: list[_Append]) -> None:
-    for request, one in appends:
-        try:
-            request.resolve(await one.settle())
-        except DomainError as error:
-            request.refuse(error)
-
-
-def _numbered(appends: list[_Append], ends: dict[UUID, int]) -> list[tuple[_Append, list[Message]]]:
-    """Return the messages of each append with the next numbers of its session."""
+def _numbered(
+    appends: Sequence[Waiting], ends: Mapping[UUID, int]
+) -> list[tuple[Waiting, list[Message]]]:
+    """Return what each append has to store, with the next numbers of its session."""
     next_seqs = {session_id: end + 1 for session_id, end in ends.items()}
     planned = []
     for append in appends:
-        messages = append.one.numbered_from(next_seqs[append.session_id])
-        next_seqs[append.session_id] += len(messages)
-        planned.append((append, messages))
+        entry = append.item.numbered_from(next_seqs[append.item.session_id])
+        next_seqs[append.item.session_id] += len(entry)
+        planned.append((append, entry))
     return planned
 
 

@@ -1,4 +1,4 @@
-"""I7: at rest, `message_count`, `last_active` and `preview` agree with the log."""
+"""I7: at rest, `message_count`, `last_active` and `preview` agree with the log, in lists too."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,18 @@ from tests.faults.final_state import Served, StoredEntry, StoredHead
 
 def check_heads(evidence: Evidence) -> Iterator[Violation]:
     state = evidence.state
+    if state.notes:
+        yield Violation("I7", f"{state.notes} notes of heads that are behind are not paid", "")
     for id_, served in state.served.items():
         head = state.heads.get(id_)
         if head is None:
             yield Violation("I7", "a session without a head is shown", id_)
             continue
+        if stored := state.entries.get(id_):
+            last = stored[-1]
+            if last.seq > head.end or (last.seq >= head.start and head.preview != last.preview):
+                problem = f"lists show the log up to {head.end}, it ends at {last.seq}"
+                yield Violation("I7", problem, id_)
         log = [e for e in state.entries.get(id_, ()) if head.start <= e.seq <= head.end]
         session = evidence.sessions[id_]
         operations = (*session.clears, *(m.attempts[-1] for m in session.messages[-1:]))

@@ -53,7 +53,7 @@ def _known(*operations: Operation | None) -> tuple[Operation, ...]:
 
 
 def _out_of_place(evidence: Evidence, session: SessionEvidence) -> Iterator[Violation]:
-    """A turn's messages are in order, and none exists without the one before it."""
+    """A turn's messages are in order, and all there or none."""
     if session.clears or evidence.moved & {message.body for message in session.messages}:
         return
     seqs = evidence.seqs
@@ -64,6 +64,9 @@ def _out_of_place(evidence: Evidence, session: SessionEvidence) -> Iterator[Viol
         is_known = later is not None and not (earlier is None and session.may_be_deleted)
         if is_known and (earlier is None or earlier >= (later or 0)):
             problem = f"message {message.body} at {later} belongs after {before.body} at {earlier}"
+            yield Violation("I4", problem, session.session, tuple(message.attempts))
+        if earlier is not None and later is None and not session.may_be_deleted:
+            problem = f"message {before.body} at {earlier} is there without {message.body}"
             yield Violation("I4", problem, session.session, tuple(message.attempts))
 
 
