@@ -17,11 +17,6 @@ give_motor_workers(Settings(_env_file=None).mongo_max_pool)
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
 
-# A machine that does something else meanwhile must not make an example fail for its time.
-hypothesis.settings.register_profile("without deadline", deadline=None)
-hypothesis.settings.load_profile("without deadline")
-
-
 # These fixtures take the stores in memory instead, or open a connection only where it is used.
 NEED_NO_MONGODB = {"app", "talking", "mongodb", "mongo_url", "databases"}
 

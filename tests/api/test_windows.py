@@ -80,6 +80,8 @@ async def replicas(mongo_url: str) -> AsyncIterator[tuple[Replica, Replica]]:
         for store in stores:
             await store.prepare()
         yield Replica(stores[0]), Replica(stores[1])
+        for store in stores:
+            await store.close()
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ async def store(mongo_url: str) -> AsyncIterator[MongoSessionStore]:
         store = MongoSessionStore(database, append_deadline_s=DEADLINE_S, text_search=True)
         await store.prepare()
         yield store
+        await store.close()
 
 
 @pytest.fixture

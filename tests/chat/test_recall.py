@@ -30,6 +30,7 @@ async def both(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator[
         store = MongoSessionStore(database, append_deadline_s=DEADLINE_S, text_search=True)
         await store.prepare()
         yield store
+        await store.close()
 
 
 async def filled(store: MongoSessionStore, *texts: str, user_id: str = "alice") -> Session:

@@ -157,6 +157,7 @@ async def mongo(tmp_path: Path, kind: str) -> AsyncIterator[tuple[MongoSessionSt
         store = MongoSessionStore(database, append_deadline_s=settings.append_deadline_s)
         await store.prepare()
         yield store, (await database.command("serverStatus"))["pid"]
+        await store.close()
         await driver.close(client)
 
 

@@ -52,6 +52,7 @@ async def far(
     found = MongoSessionStore(client[name_of(database)], append_deadline_s=DEADLINE_S)
     found.is_prepared = True
     yield found
+    await found.close()
     await driver.close(client)
 
 

@@ -74,6 +74,7 @@ async def store_at(
     store = MongoSessionStore(client[name], append_deadline_s=DEADLINE_S)
     store.is_prepared = True
     yield store
+    await store.close()
     await driver.close(client)
 
 

@@ -147,3 +147,5 @@ async def test_reads_after_an_election_show_all_that_the_former_primary_acknowle
             assert not asked.done(), f"Nobody waited for the new primary: {asked.result()}"
 
         assert await asked == {name: shown + 1 for name, shown in before.items()}
+        for opened in (writer, store):
+            await opened.close()

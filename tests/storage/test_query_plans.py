@@ -95,8 +95,10 @@ async def long(database: Database) -> Session:
 
 
 @pytest.fixture(scope="module")
-async def store(database: Database, long: Session) -> MongoSessionStore:
-    return await store_on(database)
+async def store(database: Database, long: Session) -> AsyncIterator[MongoSessionStore]:
+    store = await store_on(database)
+    yield store
+    await store.close()
 
 
 @pytest.fixture

@@ -47,8 +47,10 @@ async def database(mongo_url: str, sent: SentCommands) -> AsyncIterator[Database
 
 
 @pytest.fixture(scope="module")
-async def store(database: Database) -> MongoSessionStore:
-    return await store_on(database)
+async def store(database: Database) -> AsyncIterator[MongoSessionStore]:
+    store = await store_on(database)
+    yield store
+    await store.close()
 
 
 @pytest.fixture(scope="module")

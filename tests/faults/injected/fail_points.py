@@ -97,6 +97,7 @@ async def run(rig: Rig, size: Size, result: Result) -> None:
                 for mode in MODES[: size.times]:
                     untold += await _inject(client, store, primary, failure, mode, statuses)
             recovered_s = await _recovered_s(_Sessions(client, ""))
+        await store.close()
     result.figures += [
         none_of("answers of 500", statuses["500"]),
         none_of("answers that do not tell what was done", untold),
