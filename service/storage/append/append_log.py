@@ -12,8 +12,10 @@ The log is the truth and a head its summary: an append is acknowledged when its 
 durable (decision 0028).
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from uuid import UUID
 
 from service.domain.access import Reach
@@ -110,6 +112,7 @@ class AppendLog:
         self._known = known
         self._follower = follower
         self._watch = watch
+        self._writing = asyncio.Lock()
         self._batcher: Batcher[NewAppend, list[Message]] = Batcher(
             self._commit_watched,
             max_batch=MAX_BATCH,
@@ -143,23 +146,27 @@ class AppendLog:
         Raises:
             SessionNotFound: it was deleted meanwhile.
         """
-        for _ in range(MAX_ROUNDS):
-            fence = documents.fence(head.id, head.end + 1)
-            note = note_of([(head.id, head.user_id)])
-            inserted = await self._entries.insert([note, fence])
-            self._known.forget([head.id])
-            is_fenced = inserted.stored == len((note, fence))
-            if is_fenced and KnownHead(head, None, known_s).is_fresh:
-                break
-            known_s = now_s()
-            now = await self._heads.load_each([(head.id, head.user_id)])
-            if head.id not in now and is_fenced:
-                break
-            if head.id not in now:
-                raise SessionNotFound
-            head = now[head.id]
-        else:
-            raise StoreUnavailable(TOO_MANY_WRITERS)
+        async with AsyncExitStack() as turn:
+            for attempt in range(MAX_ROUNDS):
+                fence = documents.fence(head.id, head.end + 1)
+                note = note_of([(head.id, head.user_id)])
+                inserted = await self._entries.insert([note, fence])
+                self._known.forget([head.id])
+                is_fenced = inserted.stored == len((note, fence))
+                if is_fenced and KnownHead(head, None, known_s).is_fresh:
+                    break
+                if attempt == 0:
+                    # Appends of this process would take the next number again and again.
+                    await turn.enter_async_context(self._writing)
+                known_s = now_s()
+                now = await self._heads.load_each([(head.id, head.user_id)])
+                if head.id not in now and is_fenced:
+                    break
+                if head.id not in now:
+                    raise SessionNotFound
+                head = now[head.id]
+            else:
+                raise StoreUnavailable(TOO_MANY_WRITERS)
         await self._heads.mark_deleted({head.id: head.user_id})
         self._follower.owe({}, [note])
 
@@ -168,7 +175,8 @@ class AppendLog:
         with self._watch(batch_of(APPEND, appends, messages=messages)):
             if self._follower.owed > MAX_OWED_HEADS:
                 await self._follower.settle()
-            await self._commit(appends)
+            async with self._writing:
+                await self._commit(appends)
 
     async def _commit(self, appends: Sequence[Waiting]) -> None:
         """Store the appends and resolve them, in as many rounds as other writers make it take.
