@@ -46,11 +46,11 @@ def _lone_half_in(root: Any) -> str | None:
         below: list[tuple[str, Any]] = []
         for place, value in level:
             if isinstance(value, str) and (half := _HALF.search(value)):
-                return _problem(place or "the text", half.group())
+                return _problem(place or "the text", half)
             if isinstance(value, dict):
                 for key, inner in value.items():
                     if half := _HALF.search(key):
-                        return _problem(f"a key of {place}" if place else "a key", half.group())
+                        return _problem(f"a key of {place}" if place else "a key", half)
                     below.append((f"{place}.{key}" if place else key, inner))
             elif isinstance(value, list):
                 below.extend((f"{place}[{i}]", inner) for i, inner in enumerate(value))
@@ -58,8 +58,8 @@ def _lone_half_in(root: Any) -> str | None:
     return None
 
 
-def _problem(place: str, half: str) -> str:
+def _problem(place: str, half: re.Match[str]) -> str:
     return (
-        f"{place} has a lone surrogate, half of a character (\\u{ord(half):04x}); send both halves "
-        "together, or U+FFFD"
+        f"{place}: half of a surrogate pair at character {half.start() + 1}; send the whole "
+        "character"
     )

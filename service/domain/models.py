@@ -27,10 +27,28 @@ def _as_created(fields: JsonObject) -> datetime:
 
 
 class Role(StrEnum):
+    """Who speaks. OpenAI's newer models call `system` `developer`; its first tools were functions.
+
+    Both pairs mean the same to a window, and each message keeps the name it came with:
+    https://platform.openai.com/docs/api-reference/chat/create
+    """
+
     USER = "user"
     ASSISTANT = "assistant"
     SYSTEM = "system"
+    DEVELOPER = "developer"
     TOOL = "tool"
+    FUNCTION = "function"
+
+    @property
+    def instructs(self) -> bool:
+        """Whether it tells the model how to behave: a window never leaves it out."""
+        return self in {Role.SYSTEM, Role.DEVELOPER}
+
+    @property
+    def answers_a_call(self) -> bool:
+        """Whether it holds the result of a tool call."""
+        return self in {Role.TOOL, Role.FUNCTION}
 
 
 class Frozen(BaseModel):
@@ -41,6 +59,8 @@ class NewMessage(Frozen):
     """What a caller hands in. `client_key` makes the append idempotent within its session.
 
     `reasoning_content` is what a model thought before an assistant's message, apart from it.
+    `extra` holds the fields this service does not know, as they came; null where the message
+    had one of the others as null.
     """
 
     role: Role
@@ -50,7 +70,26 @@ class NewMessage(Frozen):
     tool_calls: list[JsonObject] | None = None
     tool_call_id: str | None = None
     metadata: JsonObject | None = None
+    extra: JsonObject | None = None
     client_key: str | None = None
+
+    def said(self) -> JsonObject:
+        """Return the message as it came, but for metadata and key; `content` stands there always.
+
+        `extra` is no field there: each of its own is.
+        """
+        shown: JsonObject = {"role": self.role, "content": self.content}
+        if self.reasoning_content is not None:
+            shown["reasoning_content"] = self.reasoning_content
+        if self.name is not None:
+            shown["name"] = self.name
+        if self.tool_calls is not None:
+            shown["tool_calls"] = self.tool_calls
+        if self.tool_call_id is not None:
+            shown["tool_call_id"] = self.tool_call_id
+        if self.extra is not None:
+            shown |= self.extra
+        return shown
 
 
 class Usage(Frozen):
@@ -171,8 +210,18 @@ class Selection(Frozen):
 
 
 def same_content(stored: NewMessage, sent: NewMessage) -> bool:
-    """Say whether one is a replay of the other: all that a caller hands in is equal."""
-    return all(getattr(stored, field) == getattr(sent, field) for field in NewMessage.model_fields)
+    """Say whether one is a replay of the other: all that a caller hands in is equal.
+
+    A field that is null is like one that is not there.
+    """
+    known = NewMessage.model_fields.keys() - {"extra"}
+    return all(getattr(stored, field) == getattr(sent, field) for field in known) and (
+        _without_nulls(stored.extra) == _without_nulls(sent.extra)
+    )
+
+
+def _without_nulls(extra: JsonObject | None) -> JsonObject:
+    return {field: value for field, value in (extra or {}).items() if value is not None}
 
 
 def preview_of(message: Message) -> Preview:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from service.domain.errors import InvalidInput, TooLarge
-from service.domain.models import JsonObject, NewMessage, NewSession, Role, SessionSettings
+from service.domain.models import Content, JsonObject, NewMessage, NewSession, Role, SessionSettings
 
 MAX_ID_CHARS = 256
 MAX_KEY_CHARS = 256
@@ -61,7 +61,11 @@ def check_settings(settings: SessionSettings) -> None:
 
 def check_message(message: NewMessage) -> None:
     """Raise InvalidInput or TooLarge where a message breaks a rule."""
-    _check_content(message)
+    if _is_nothing(message):
+        raise InvalidInput(
+            "content", 'is missing, and so is everything else; "" would be an empty message.'
+        )
+    _check_content(message.content)
     for field, text in (("name", message.name), ("tool_call_id", message.tool_call_id)):
         if text is not None:
             check_text(field, text, MAX_NAME_CHARS)
@@ -71,8 +75,12 @@ def check_message(message: NewMessage) -> None:
         check_text("idempotency key", message.client_key, MAX_KEY_CHARS)
     if message.tool_calls is not None:
         _check_tool_calls(message)
-    if message.metadata is not None:
-        _check_json("metadata", message.metadata, MAX_METADATA_BYTES)
+    beside = (message.metadata, message.extra)
+    for field, value in zip(("metadata", "extra fields"), beside, strict=True):
+        if value is not None:
+            _check_json(field, value, MAX_METADATA_BYTES)
+    if None not in beside:
+        _check_json("metadata and extra fields together", beside, MAX_METADATA_BYTES)
 
 
 def check_profile(user_id: str, metadata: JsonObject | None) -> None:
@@ -94,26 +102,18 @@ def _check_number(field: str, number: int, greatest: int) -> None:
         raise InvalidInput(field, f"must be an integer from 1 to {greatest}, not {number}.")
 
 
-def _check_content(message: NewMessage) -> None:
-    content = message.content
+def _is_nothing(message: NewMessage) -> bool:
+    """Say whether there is no field besides the role; empty text is something."""
+    given = {**message.said(), "role": None, "metadata": message.metadata}
+    return all(value is None for value in given.values())
+
+
+def _check_content(content: Content) -> None:
     if isinstance(content, str):
         _check_characters("content", content)
         _check_size("content", len(content.encode()), MAX_CONTENT_BYTES)
     elif content is not None:
-        if not all(isinstance(part.get("type"), str) for part in content):
-            raise InvalidInput("content", "each part must be an object with a text 'type'.")
         _check_json("content", content, MAX_CONTENT_BYTES)
-    if not content and not message.tool_calls and not _is_empty_response(message):
-        raise InvalidInput(
-            "content",
-            "must not be empty or null, except for an assistant: empty text, or null in addition "
-            "to tool_calls.",
-        )
-
-
-def _is_empty_response(message: NewMessage) -> bool:
-    """Say whether a model responded, and said nothing."""
-    return message.role is Role.ASSISTANT and message.content == ""
 
 
 def _check_reasoning(message: NewMessage, reasoning: str) -> None:
@@ -124,10 +124,8 @@ def _check_reasoning(message: NewMessage, reasoning: str) -> None:
 
 
 def _check_tool_calls(message: NewMessage) -> None:
-    if message.role is not Role.ASSISTANT:
+    if message.tool_calls and message.role is not Role.ASSISTANT:
         raise InvalidInput("tool_calls", "only messages with the role 'assistant' may have them.")
-    if not message.tool_calls:
-        raise InvalidInput("tool_calls", "must hold at least one call, or be left out.")
     _check_json("tool_calls", message.tool_calls, MAX_TOOL_CALLS_BYTES)
 
 

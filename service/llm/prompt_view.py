@@ -1,7 +1,8 @@
 """A prompt as model servers accept it: they refuse some things that a log may hold.
 
 The log stays as it is. Blank turns are left out, names are written in the characters that
-servers accept, and parts without text are removed.
+servers accept, parts without text are removed, and fields that this service does not know are
+not sent: a server may refuse those of another.
 """
 
 import re
@@ -38,11 +39,13 @@ def name_view(name: str | None) -> str | None:
 def _message_view(message: NewMessage) -> JsonObject | None:
     content = _content_view(message.content)
     calls = [_call_view(call) for call in message.tool_calls or []]
-    if content is None and message.role is Role.TOOL:
+    if content is None and message.role.answers_a_call:
         content = ""
     if content is None and not calls:
         return None
-    view: dict[str, Any] = {"role": message.role.value, "content": content}
+    # Only OpenAI's own servers know `developer`, and they take `system` for the same.
+    role = Role.SYSTEM if message.role.instructs else message.role
+    view: dict[str, Any] = {"role": role.value, "content": content}
     view |= {field: value for field in _SENT_FIELDS if (value := getattr(message, field))}
     if name := name_view(message.name):
         view["name"] = name

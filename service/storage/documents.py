@@ -4,8 +4,9 @@ A head is `sessions {_id: session id, …}`; what one append adds is
 `history {_id: {s: session id, n: first number}, …}`: its place is its identity, so the primary
 index is the log (decision 0028).
 
-Free-form JSON of clients (metadata, tool calls, content parts) is kept as JSON text. It
-comes back exactly as it was sent, and none of its keys can ever mean something to MongoDB.
+Free-form JSON of clients (metadata, tool calls, content parts, unknown fields) is kept as JSON
+text. It comes back exactly as it was sent, and none of its keys can ever mean something to
+MongoDB.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -141,6 +142,7 @@ def _to_fields(message: Message) -> Document:
         "tool_calls": _to_json_text(message.tool_calls),
         "tool_call_id": message.tool_call_id,
         "metadata": _to_json_text(message.metadata),
+        "extra": _to_json_text(message.extra),
         "client_key": message.client_key,
         "usage": message.usage and message.usage.model_dump(),
         "created_at": message.created_at,
@@ -179,6 +181,7 @@ def _from_fields(fields: Document, text: str | None, seq: int) -> Message:
         tool_calls=_from_json_text(fields.get("tool_calls")),
         tool_call_id=fields.get("tool_call_id"),
         metadata=_from_json_text(fields.get("metadata")),
+        extra=_from_json_text(fields.get("extra")),
         client_key=fields.get("client_key"),
         usage=usage and Usage(**usage),
         created_at=_from_date(fields["created_at"]),

@@ -27,7 +27,8 @@ REST: list[dict[str, Any]] = [
     {"role": "assistant", "content": "Let me see again.", "tool_calls": [CALL, CALL]},
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": PARTS, "name": "ann"},
-    {"role": "assistant", "content": "Yes. 🏔"},
+    {"role": "user", "content": ""},
+    {"role": "assistant", "content": "Yes. 🏔", "model": "demo", "annotations": []},
 ]
 CONVERSATION: list[dict[str, Any]] = [QUESTION, CALLING, *REST]
 # The same conversation, as Julep's clients send it.
@@ -129,7 +130,9 @@ async def see_in_keyed(api: Api, session_id: str) -> Seen:
     shown = (await api.get(f"/api/v1/sessions/{key}")).json()
     document = (await api.get(f"/api/v1/sessions/{key}/export")).json()
     fields = ("id", "created_at", "role", "content", "name", "tool_calls", "tool_call_id")
-    messages = [{f: m[f] for f in fields if f in m} for m in document["messages"]]
+    messages = [
+        {f: m[f] for f in fields if f in m} | m.get("extra", {}) for m in document["messages"]
+    ]
     return Seen(
         document["session_id"],
         None,

@@ -16,7 +16,7 @@ BAD_CHATS: list[tuple[dict[str, Any], str]] = [
     ({"messages": []}, "messages"),
     ({"messages": [QUESTION] * 1000}, "messages: must be 1 to 999 in number"),
     ({"messages": [{"role": "user"}]}, "messages.0.content"),
-    ({"messages": [{"role": "user", "content": ""}]}, "content: must not be empty"),
+    ({"messages": [{"role": "user", "content": ""}]}, "content: must hold more than blanks"),
     ({"messages": [{"role": "robot", "content": "x"}]}, "messages.0.role"),
     ({"messages": [{"role": "function_call", "content": "x"}]}, "content: of a function_call"),
     ({"temperature": 2.1}, "temperature"),

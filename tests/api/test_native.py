@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.asking import Api
 from tests.every import every
+from tests.message_shapes import MESSAGE_SHAPES
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -103,13 +104,37 @@ async def test_history_shows_exactly_what_was_sent(alice: Api) -> None:
     assert answer.json() == {"message": "Session history retrieved successfully.", "data": sent}
 
 
-async def test_explicit_nulls_and_unknown_fields_are_ignored(alice: Api) -> None:
+async def test_messages_are_shown_as_they_came(alice: Api) -> None:
     session_id = await alice.create()
-    body = {"role": "user", "content": "x", "name": None, "tool_calls": None, "surprise": 1}
+    for shape in MESSAGE_SHAPES:
+        answer = await alice.update(session_id, shape)
+        assert answer.status_code == 200, (shape, answer.text)
 
-    await alice.update(session_id, body)
+    shown = await alice.history(session_id, limit=1000)
 
-    assert await alice.history(session_id) == [{"role": "user", "content": "x"}]
+    assert shown == [{"content": None} | shape for shape in MESSAGE_SHAPES]
+
+
+async def test_a_message_that_was_read_can_be_sent_again(alice: Api) -> None:
+    session_id = await alice.create()
+    await alice.update(session_id, {"role": "user", "content": "x", "surprise": 1})
+    [message] = await alice.history(session_id, include="seq,id,created_at")
+
+    for _ in range(2):
+        await alice.update(session_id, message)
+
+    assert await alice.history(session_id) == [{"role": "user", "content": "x", "surprise": 1}] * 2
+
+
+async def test_unknown_fields_are_part_of_what_a_repeated_message_must_equal(alice: Api) -> None:
+    session_id = await alice.create()
+    message = {"role": "user", "content": "x", "id": "1"}
+    await alice.update(session_id, message | {"surprise": 1})
+
+    same = await alice.update(session_id, message | {"surprise": 1, "name": None})
+    other = await alice.update(session_id, message | {"surprise": 2})
+
+    assert (same.status_code, other.status_code) == (200, 409)
 
 
 async def test_an_empty_include_adds_nothing(alice: Api) -> None:

@@ -208,7 +208,7 @@ async def test_a_session_with_blank_turns_and_odd_names_continues(
     chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
 ) -> None:
     session = await new_session()
-    log = [user("  "), user("Hello", name="Zoë O'Neill <ops>"), assistant("")]
+    log = [user("  "), user(""), user("Hello", name="Zoë O'Neill <ops>"), assistant("")]
     await sessions.append(alice, session.id, log)
 
     await chat.reply(alice, session.id, saying("Still there?"))
@@ -217,7 +217,7 @@ async def test_a_session_with_blank_turns_and_odd_names_continues(
         {"role": "user", "content": "Hello", "name": "Zoe_O_Neill_ops"},
         {"role": "user", "content": "Still there?"},
     ]
-    kept = (await log_of(sessions, alice, session.id))[:3]
+    kept = (await log_of(sessions, alice, session.id))[:4]
     assert [(m.content, m.name) for m in kept] == [(m.content, m.name) for m in log]
 
 

@@ -23,6 +23,7 @@ EVERYTHING: Line = {
             "content": [{"type": "text", "text": "日本"}],
             "name": "Ann",
             "metadata": {},
+            "extra": {"timestamp": 1.5, "tool_calls": None, "usage": {"tokens": 1}},
             "client_key": "mine",
             "id": "0b0b8b1e-55ad-4f0c-9d6e-0f8f6a6a2a01",
             "created_at": "2024-03-01T00:00:00.001Z",

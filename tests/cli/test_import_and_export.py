@@ -173,7 +173,7 @@ def test_an_import_killed_in_the_middle_continues_where_it_stopped(
         ('{"key": "k", "messages": [{"role": "robot"}]}', "messages.0.role: Input should be"),
         (
             '{"key": "k", "user_id": "u", "agent_id": "a", "messages": [{"role": "user"}]}',
-            "messages.0: content: must not be empty",
+            "messages.0: content: is missing",
         ),
         (
             '{"key": "k", "messages": [{"role": "user", "created_at": "2024-01-01T00:00:00"}]}',

@@ -198,7 +198,7 @@ async def test_content_comes_back_exactly(store: MongoSessionStore, content: Con
     assert json.dumps(content) == json.dumps(found.content)
 
 
-@pytest.mark.parametrize("field", ["metadata", "tool_calls"])
+@pytest.mark.parametrize("field", ["metadata", "extra", "tool_calls"])
 @pytest.mark.parametrize("odd", ODD_JSON.values(), ids=ODD_JSON)
 async def test_free_form_fields_come_back_exactly(
     store: MongoSessionStore, field: str, odd: JsonObject

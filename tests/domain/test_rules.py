@@ -215,22 +215,40 @@ def test_the_most_extreme_finite_numbers_are_accepted(number: float) -> None:
     check_message_with(metadata={"a": number})
 
 
-EMPTY: list[str | list[JsonObject] | None] = [None, "", []]
-WITHOUT_CONTENT = [
-    (role, content) for role in Role for content in EMPTY if (role, content) != (Role.ASSISTANT, "")
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("extra", [None, {"refusal": None}])
+def test_a_message_that_is_nothing_but_a_role_is_refused(
+    role: Role, extra: JsonObject | None
+) -> None:
+    with pytest.raises(InvalidInput, match="content: is missing, and so is everything else"):
+        check_message_with(role=role, content=None, extra=extra)
+
+
+SOMETHING: list[JsonObject] = [
+    {"content": ""},
+    {"content": []},
+    {"content": [{"text": "parts need no type"}]},
+    {"name": "ann"},
+    {"metadata": {}},
+    {"extra": {"refusal": "No."}},
+    {"tool_call_id": "call_1"},
 ]
 
 
-@pytest.mark.parametrize(("role", "content"), WITHOUT_CONTENT)
-def test_a_message_without_content_is_refused(
-    role: Role, content: str | list[JsonObject] | None
-) -> None:
-    with pytest.raises(InvalidInput, match="must not be empty or null"):
-        check_message_with(role=role, content=content)
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("fields", SOMETHING, ids=str)
+def test_one_field_besides_the_role_is_enough(role: Role, fields: JsonObject) -> None:
+    check_message_with(**{"role": role, "content": None} | fields)
 
 
-def test_an_assistant_may_respond_with_empty_text() -> None:
-    check_message_with(role=Role.ASSISTANT, content="")
+def test_metadata_and_unknown_fields_share_one_bound() -> None:
+    half = {"a": "x" * (MAX_METADATA_BYTES // 2)}
+
+    check_message_with(extra=half)
+    with pytest.raises(TooLarge, match="metadata and extra fields together"):
+        check_message_with(extra=half, metadata=half)
+    with pytest.raises(TooLarge, match="extra fields"):
+        check_message_with(extra={"a": "x" * MAX_METADATA_BYTES})
 
 
 def test_only_an_assistant_has_reasoning_and_within_bounds() -> None:
@@ -256,15 +274,9 @@ def test_only_an_assistant_calls_tools(role: Role) -> None:
         check_message_with(role=role, tool_calls=[{"id": "1"}])
 
 
-def test_an_empty_list_of_tool_calls_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="at least one call"):
-        check_message_with(tool_calls=[])
-
-
-@pytest.mark.parametrize("part", [{}, {"type": None}, {"type": 1}, {"text": "x"}])
-def test_each_part_of_content_says_its_type(part: JsonObject) -> None:
-    with pytest.raises(InvalidInput, match="text 'type'"):
-        check_message_with(content=[{"type": "text", "text": "x"}, part])
+@pytest.mark.parametrize("role", Role)
+def test_no_tool_calls_are_a_value(role: Role) -> None:
+    check_message_with(role=role, tool_calls=[])
 
 
 def test_a_refusal_names_the_field_and_never_shows_its_value() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.domain.chat.tool_results import paired
+from service.domain.chat.tool_results import paired, with_tool_calls
 from service.domain.models import NewMessage, Role
 
 
@@ -89,3 +89,37 @@ def test_other_messages_stay_as_they_are() -> None:
     new = [said(Role.USER), calls(("c1", "search"))]
 
     assert paired([], new) == new
+
+
+def calls_function(name: str) -> NewMessage:
+    called = {"name": name, "arguments": "{}"}
+    return NewMessage(role=Role.ASSISTANT, extra={"function_call": called})
+
+
+def function_result(name: str) -> NewMessage:
+    return NewMessage(role=Role.FUNCTION, content="done", name=name)
+
+
+def test_functions_become_tools_each_result_with_its_call() -> None:
+    messages = with_tool_calls(
+        [
+            calls_function("search"),
+            function_result("search"),
+            calls_function("weather"),
+            function_result("weather"),
+            said(Role.USER),
+        ]
+    )
+
+    called = [message.tool_calls[0] for message in messages if message.tool_calls]
+    results = [message for message in messages if message.role is Role.TOOL]
+    assert [call["function"]["name"] for call in called] == ["search", "weather"]
+    assert [call["id"] for call in called] == [result.tool_call_id for result in results]
+    assert len({result.tool_call_id for result in results}) == 2
+    assert messages[-1] == said(Role.USER)
+
+
+def test_without_functions_nothing_changes() -> None:
+    messages = [calls(("c1", "search")), result("search"), said(Role.DEVELOPER)]
+
+    assert with_tool_calls(messages) == messages

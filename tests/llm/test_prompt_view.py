@@ -38,6 +38,18 @@ def test_a_turn_that_calls_tools_stays_without_its_blanks() -> None:
     assert view == {"role": "assistant", "content": None, "tool_calls": [CALL]}
 
 
+def test_a_developer_is_called_system_as_all_servers_know_it() -> None:
+    [view] = prompt_view([NewMessage(role=Role.DEVELOPER, content="Be brief.")])
+
+    assert view == {"role": "system", "content": "Be brief."}
+
+
+def test_unknown_fields_are_not_sent() -> None:
+    [view] = prompt_view([assistant("Hi").model_copy(update={"extra": {"refusal": None}})])
+
+    assert view == {"role": "assistant", "content": "Hi"}
+
+
 def test_an_empty_tool_result_stays() -> None:
     [view] = prompt_view([result(" ")])
 

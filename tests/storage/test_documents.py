@@ -41,6 +41,7 @@ MESSAGES = st.builds(
     tool_calls=st.none() | st.lists(JSON_OBJECTS, max_size=3),
     tool_call_id=st.none() | TEXT,
     metadata=st.none() | JSON_OBJECTS,
+    extra=st.none() | JSON_OBJECTS,
     client_key=st.none() | TEXT,
     seq=st.integers(1, 2**53),
     id=st.uuids(version=4),
@@ -109,10 +110,10 @@ def test_a_session_comes_back_exactly(session: Session) -> None:
 @pytest.mark.parametrize("odd", ODD_JSON.values(), ids=ODD_JSON)
 def test_no_key_from_a_client_becomes_a_field_name(odd: dict[str, Any]) -> None:
     session = new_session(metadata=odd, tools=[odd])
-    sent = message(content=[odd], metadata=odd, tool_calls=[odd], seq=1)
+    sent = message(content=[odd], metadata=odd, extra=odd, tool_calls=[odd], seq=1)
     plain = {"x": "y"}
     plain_session = new_session(metadata=plain, tools=[plain])
-    plain_message = message(content=[plain], metadata=plain, tool_calls=[plain], seq=1)
+    plain_message = message(content=[plain], metadata=plain, extra=plain, tool_calls=[plain], seq=1)
 
     head, entry = documents.to_head(session), documents.to_entry(session.id, [sent])
 

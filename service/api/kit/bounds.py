@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, WithJsonSchema
 from pydantic.config import JsonDict
 
+from service.domain.extra_fields import RESERVED
 from service.domain.models import Content, JsonObject
 from service.domain.rules import (
     INT64,
@@ -76,15 +77,9 @@ Metadata = Annotated[
     ),
 ]
 
-PART: JsonDict = {
-    "allOf": [the("JsonObject")],
-    "type": "object",
-    "required": ["type"],
-    "properties": {"type": {"type": "string", "pattern": STORABLE}},
-}
-TEXT_CONTENT: JsonDict = text_schema(MAX_CONTENT_BYTES)
-PARTS_CONTENT: JsonDict = {"type": "array", "items": PART, "minItems": 1}
-CONTENT_SIZE = f"At most {MAX_CONTENT_BYTES} bytes as UTF-8 or JSON, and not empty."
+TEXT_CONTENT: JsonDict = text_schema(MAX_CONTENT_BYTES, min_chars=0)
+PARTS_CONTENT: JsonDict = {"type": "array", "items": the("JsonObject")}
+CONTENT_SIZE = f"At most {MAX_CONTENT_BYTES} bytes as UTF-8 or JSON."
 SPOKEN_CONTENT: JsonDict = {"anyOf": [TEXT_CONTENT, PARTS_CONTENT], "description": CONTENT_SIZE}
 SpokenContent = WithJsonSchema(SPOKEN_CONTENT)
 REASONING_SIZE = f"What a model thought: at most {MAX_REASONING_BYTES} bytes as UTF-8."
@@ -94,39 +89,20 @@ ReasoningContent = Annotated[
 ]
 MessageContent = Annotated[
     Content,
-    WithJsonSchema(
-        _or_null(text_schema(MAX_CONTENT_BYTES, min_chars=0), PARTS_CONTENT | {"minItems": 0})
-    ),
+    WithJsonSchema(_or_null(TEXT_CONTENT, PARTS_CONTENT) | {"description": CONTENT_SIZE}),
 ]
 ToolCalls = WithJsonSchema(
-    _or_null({"type": "array", "items": the("JsonObject"), "minItems": 1})
+    _or_null({"type": "array", "items": the("JsonObject")})
     | {"description": f"At most {MAX_TOOL_CALLS_BYTES} bytes as JSON."}
 )
 
-# A message says something or, if it is an assistant's, calls tools.
-SPEAKS_OR_CALLS: Schema = {
-    "anyOf": [
-        {
-            "required": ["content"],
-            "properties": {
-                "content": {"anyOf": [TEXT_CONTENT, PARTS_CONTENT]},
-                "tool_calls": {"type": "null"},
-                "reasoning_content": {"type": "null"},
-            },
-        },
-        {
-            "required": ["content"],
-            "properties": {
-                "role": {"const": "assistant"},
-                "content": {"anyOf": [text_schema(MAX_CONTENT_BYTES, min_chars=0), PARTS_CONTENT]},
-                "tool_calls": {"type": "null"},
-            },
-        },
-        {
-            "required": ["tool_calls"],
-            "properties": {"role": {"const": "assistant"}, "tool_calls": {"type": "array"}},
-        },
-    ]
+# Some field besides the role is not null; the service's own fields do not count.
+SAYS_SOMETHING: Schema = {
+    "additionalProperties": the("Json"),
+    "not": {
+        "properties": dict.fromkeys(("role", *RESERVED), True),
+        "additionalProperties": {"type": "null"},
+    },
 }
 
 JSON_COMPONENTS: dict[str, Schema] = {

@@ -30,7 +30,7 @@ def answered(stored: Sequence[AnyMessage], request: Sequence[NewMessage]) -> lis
     return [
         message
         for i, message in enumerate(stored)
-        if (call_of.get(i) in complete if message.role is Role.TOOL else i in complete)
+        if (call_of.get(i) in complete if message.role.answers_a_call else i in complete)
     ]
 
 
@@ -93,7 +93,7 @@ def cut_to_fit(messages: Sequence[NewMessage], room_tokens: int) -> list[NewMess
 def _shortened(message: NewMessage, room_tokens: int) -> NewMessage:
     """Return the message with as much of the end of its text as fits, one character at least."""
     text = message.content
-    if not isinstance(text, str) or message.role is Role.SYSTEM:
+    if not isinstance(text, str) or message.role.instructs:
         return message
     room_tokens -= tokens_of(message) - tokens_in(text)
     return message.model_copy(update={"content": end_of(text, room_tokens) or text[-1:]})
@@ -105,7 +105,7 @@ def _needed(stored: Sequence[NewMessage], request: Sequence[NewMessage]) -> set[
     return {
         i
         for i, message in enumerate(stored)
-        if message.role is Role.SYSTEM or i in calls or call_of.get(i) in calls
+        if message.role.instructs or i in calls or call_of.get(i) in calls
     }
 
 
@@ -130,7 +130,7 @@ def _call_of(messages: Sequence[NewMessage]) -> dict[int, int]:
     found: dict[int, int] = {}
     for i, message in enumerate(messages):
         calls.update(dict.fromkeys(_call_ids(message), i))
-        if message.role is Role.TOOL and (message.tool_call_id or "") in calls:
+        if message.role.answers_a_call and (message.tool_call_id or "") in calls:
             found[i] = calls[message.tool_call_id or ""]
     return found
 

@@ -8,6 +8,7 @@ from service.domain.chat.completion import ChatRequest, ModelSettings
 from service.domain.chat.fitting import answered, cut_to_fit, newest_that_fit, with_open_reasoning
 from service.domain.chat.summaries import Summaries
 from service.domain.chat.token_estimate import tokens_of, tokens_of_all, tokens_of_json
+from service.domain.chat.tool_results import with_tool_calls
 from service.domain.chat.turns import Turn
 from service.domain.errors import TokenBudgetExceeded
 from service.domain.models import (
@@ -60,7 +61,7 @@ class Prompts:
         session, stored = await self._sessions.read(
             caller, session_id, window, action=Action.CHANGE
         )
-        stored, messages = with_open_reasoning(stored, request.messages)
+        stored, messages = with_open_reasoning(with_tool_calls(stored), request.messages)
         request = request.model_copy(update={"messages": messages})
         settings = _with_tools(request.settings, session)
         room = (session.token_budget or TOKENS_WITHOUT_BUDGET) - tokens_of_json(settings.tools)
@@ -96,7 +97,7 @@ class Prompts:
     async def _recalled(self, turn: Turn, window: Sequence[Message], room: int) -> list[Message]:
         """Return earlier messages with words of the request's last text, the best that fit."""
         session, words = turn.session, _last_text(turn.request.messages)
-        before = min((m.seq for m in window if m.role is not Role.SYSTEM), default=session.end + 1)
+        before = min((m.seq for m in window if not m.role.instructs), default=session.end + 1)
         if not self._searches or before <= session.start or not words:
             return []
         found = await self._sessions.search(

@@ -103,11 +103,11 @@ def _note(text: str) -> NewMessage:
 
 
 def _after(messages: Sequence[Message], seq: int) -> list[Message]:
-    return [m for m in messages if m.seq > seq or m.role is Role.SYSTEM]
+    return [m for m in messages if m.seq > seq or m.role.instructs]
 
 
 def _before(messages: Sequence[Message], kept: Sequence[Message]) -> list[Message]:
     """Return the messages older than those kept; system messages are always kept."""
-    ends = [m.seq for m in kept if m.role is not Role.SYSTEM]
+    ends = [m.seq for m in kept if not m.role.instructs]
     first = min(ends, default=None)
-    return [m for m in messages if m.role is not Role.SYSTEM and (first is None or m.seq < first)]
+    return [m for m in messages if not m.role.instructs and (first is None or m.seq < first)]

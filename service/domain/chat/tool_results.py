@@ -1,12 +1,18 @@
-"""Results of tool calls that name the tool but not the call: which call they answer."""
+"""Results of tool calls that name the tool but not the call: which call they answer.
+
+OpenAI's functions, from before there were tools, are such calls, too.
+"""
 
 from collections.abc import Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from service.domain.access import Caller
 from service.domain.models import JsonObject, NewMessage, Role
 from service.domain.sessions import Sessions
 from service.domain.window import Window
+
+AnyMessage = TypeVar("AnyMessage", bound=NewMessage)
 
 # A call and its results stand close together; nothing older is looked at.
 WINDOW_MESSAGES = 100
@@ -27,7 +33,7 @@ async def with_call_ids(
     return paired(stored, messages)
 
 
-def paired(stored: Sequence[NewMessage], new: Sequence[NewMessage]) -> list[NewMessage]:
+def paired(stored: Sequence[AnyMessage], new: Sequence[AnyMessage]) -> list[AnyMessage]:
     """Return the new messages, each result with the id of its call.
 
     That is the first call of the tool, of those made just before, that has no result yet;
@@ -38,13 +44,33 @@ def paired(stored: Sequence[NewMessage], new: Sequence[NewMessage]) -> list[NewM
     return messages[len(stored) :]
 
 
-def _answering(message: NewMessage, waiting: dict[str, str | None]) -> NewMessage:
+def with_tool_calls(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """Return the messages with calls of functions, and their results, as models take them now.
+
+    https://platform.openai.com/docs/api-reference/chat/create (function_call, deprecated)
+    """
+    if all(message.role is not Role.FUNCTION for message in messages):
+        return list(messages)
+    found: list[AnyMessage] = []
+    for place, message in enumerate(messages):
+        called = (message.extra or {}).get("function_call")
+        change: JsonObject = {}
+        if isinstance(called, dict) and message.tool_calls is None:
+            call = {"id": f"function_{place}", "type": "function", "function": called}
+            change = {"tool_calls": [call]}
+        elif message.role is Role.FUNCTION:
+            change = {"role": Role.TOOL}
+        found.append(message.model_copy(update=change))
+    return paired((), found)
+
+
+def _answering(message: AnyMessage, waiting: dict[str, str | None]) -> AnyMessage:
     """Return the message with its call's id, and keep the calls that wait for results."""
     if message.role is Role.TOOL:
         call_id = message.tool_call_id or _first_of(message.name, waiting)
         waiting.pop(call_id or "", None)
         return message.model_copy(update={"tool_call_id": call_id})
-    if message.role is not Role.SYSTEM:
+    if not message.role.instructs:
         waiting.clear()
         waiting.update(
             (call_id, _name_of(call))

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.domain.errors import InvalidInput, TooLarge
+from service.domain.extra_fields import null_fields, unknown_fields
 from service.domain.models import (
     Content,
     JsonObject,
@@ -31,9 +32,9 @@ class LineUsage(Usage):
 
 
 class LineMessage(BaseModel):
-    """A message of a line; fields of other tools are ignored."""
+    """A message of a line. What other tools put into it is kept with `extra`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     role: Role
     content: Content = None
@@ -42,6 +43,7 @@ class LineMessage(BaseModel):
     tool_calls: list[JsonObject] | None = None
     tool_call_id: str | None = None
     metadata: JsonObject | None = None
+    extra: JsonObject | None = None
     client_key: str | None = None
     id: UUID | None = None
     created_at: Time | None = None
@@ -49,6 +51,7 @@ class LineMessage(BaseModel):
 
     def to_domain(self, number: int) -> Message:
         given = {field: getattr(self, field) for field in type(self).model_fields}
+        given["extra"] = unknown_fields(self) | null_fields(self) | (self.extra or {}) or None
         given["client_key"] = self.client_key or import_key(self.id or number)
         return Message(**{field: value for field, value in given.items() if value is not None})
 

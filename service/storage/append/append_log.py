@@ -343,7 +343,8 @@ def _numbered(
 
 def _size_bytes(message: Message) -> int:
     """Estimate, without encoding, what a message adds to a batch: rather too much."""
-    beside_bytes = MESSAGE_BYTES if message.metadata is None else MAX_METADATA_BYTES
+    has_more = message.metadata is not None or message.extra is not None
+    beside_bytes = MAX_METADATA_BYTES if has_more else MESSAGE_BYTES
     if not isinstance(message.content, str) or message.tool_calls is not None:
         return beside_bytes + STRUCTURED_BYTES
     character_bytes = 1 if message.content.isascii() else MAX_CHARACTER_BYTES

@@ -13,7 +13,7 @@ without `tool_call_id` answers.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, cast
 from uuid import UUID, uuid4
 
 import orjson
@@ -22,9 +22,10 @@ from pydantic.config import JsonDict, JsonValue
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
-from service.api.kit.bounds import SPOKEN_CONTENT, Name
+from service.api.kit.bounds import SPOKEN_CONTENT, Name, the
 from service.api.kit.reading import Body
 from service.domain.errors import InvalidInput
+from service.domain.extra_fields import unknown_fields
 from service.domain.models import Content, JsonObject, Message, NewMessage, Role, text_of
 
 JulepRole = Literal["user", "assistant", "system", "function_call", "function"]
@@ -34,13 +35,13 @@ SPOKEN_ROLES: Mapping[Role, JulepRole] = {
     Role.USER: "user",
     Role.ASSISTANT: "assistant",
     Role.SYSTEM: "system",
+    Role.DEVELOPER: "system",
     Role.TOOL: FUNCTION,
+    Role.FUNCTION: FUNCTION,
 }
 ROLES = {FUNCTION_CALL: Role.ASSISTANT, FUNCTION: Role.TOOL}
 CALL_KEYS = {"id", "type", "function"}
 FUNCTION_KEYS = {"name", "arguments"}
-# A model may respond without saying anything.
-RESPONDS: JsonDict = {"properties": {"role": {"const": "assistant"}, "content": {"const": ""}}}
 SPEAKS: JsonDict = {
     "properties": {
         "role": {"enum": ["user", "assistant", "system", "function"]},
@@ -69,8 +70,15 @@ IMAGE_DETAILS = (None, "low", "high", "auto")
 
 
 class MessageBody(Body):
+    """A message; fields that are not listed here are kept with it, and shown again."""
+
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [SPEAKS, RESPONDS, CALLS], "examples": MESSAGE_EXAMPLES}
+        extra="allow",
+        json_schema_extra={
+            "anyOf": [SPEAKS, CALLS],
+            "additionalProperties": the("Json"),
+            "examples": MESSAGE_EXAMPLES,
+        },
     )
 
     role: JulepRole
@@ -84,7 +92,7 @@ class MessageBody(Body):
             fields = _fields_of_calls(text_of(self.content))
         else:
             fields = {"content": self.content, "tool_call_id": self.tool_call_id}
-        return NewMessage(role=role, name=self.name, **fields)
+        return NewMessage(role=role, name=self.name, extra=unknown_fields(self) or None, **fields)
 
 
 class OneCall(BaseModel):
@@ -131,6 +139,8 @@ def _fields_of_calls(text: str) -> dict[str, Any]:
 
 
 class MessageView(TypedDict):
+    """A message with all the fields it came with, also those that are not listed here."""
+
     id: UUID
     role: JulepRole
     content: str | list[JsonObject]
@@ -153,7 +163,7 @@ def message_view(message: Message) -> MessageView:
     }
     if message.tool_call_id is not None:
         view["tool_call_id"] = message.tool_call_id
-    return view
+    return cast("MessageView", {**(message.extra or {}), **view})
 
 
 def role_view(message: Message) -> JulepRole:
@@ -199,13 +209,13 @@ def _is_plain(call: JsonObject) -> bool:
 
 
 def _is_text(part: JsonObject) -> bool:
-    return part["type"] == "text" and isinstance(part.get("text"), str)
+    return part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
 def _is_image(part: JsonObject) -> bool:
     image = part.get("image_url")
     return (
-        part["type"] == "image_url"
+        part.get("type") == "image_url"
         and isinstance(image, dict)
         and isinstance(image.get("url"), str)
         and image.get("detail") in IMAGE_DETAILS

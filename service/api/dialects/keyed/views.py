@@ -73,6 +73,7 @@ class LineMessage(TypedDict):
     tool_calls: NotRequired[list[JsonObject]]
     tool_call_id: NotRequired[str]
     metadata: NotRequired[JsonObject]
+    extra: NotRequired[JsonObject]
     client_key: NotRequired[str]
     usage: NotRequired[Usage]
 

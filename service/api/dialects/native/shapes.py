@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from service.api.kit.bounds import (
-    SPEAKS_OR_CALLS,
+    SAYS_SOMETHING,
     Id,
     Key,
     MessageContent,
@@ -19,6 +19,7 @@ from service.api.kit.bounds import (
 )
 from service.api.kit.reading import Body, Integer, Query
 from service.domain.chat.completion import ChatRequest
+from service.domain.extra_fields import null_fields, unknown_fields
 from service.domain.models import (
     DEFAULT_CONTEXT_RESULTS,
     Content,
@@ -94,7 +95,11 @@ def _as_content(value: object) -> object:
 
 
 class MessageBody(Body):
-    model_config = ConfigDict(json_schema_extra=SPEAKS_OR_CALLS | {"examples": MESSAGE_EXAMPLES})
+    """A message; fields that are not listed here are kept with it, and shown again."""
+
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra=SAYS_SOMETHING | {"examples": MESSAGE_EXAMPLES}
+    )
 
     role: Role
     content: Annotated[MessageContent, BeforeValidator(_as_content)] = None
@@ -106,10 +111,10 @@ class MessageBody(Body):
     id: Key | None = None
 
     def to_domain(self, idempotency_key: str | None) -> NewMessage:
-        fields = self.model_dump(exclude={"id"})
-        return NewMessage(
-            **fields, client_key=self.id if idempotency_key is None else idempotency_key
-        )
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name != "id"}
+        client_key = self.id if idempotency_key is None else idempotency_key
+        extra = unknown_fields(self) | null_fields(self)
+        return NewMessage(**fields, extra=extra or None, client_key=client_key)
 
 
 class ChatBody(Body):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NotRequired
+from typing import Any, NotRequired, cast
 from uuid import UUID
 
 import orjson
@@ -40,7 +40,10 @@ class Created(TypedDict):
 
 
 class MessageView(TypedDict):
-    """A message; with `seq`, `id` and `created_at` only if `include` names them."""
+    """A message with all the fields it came with, also those that are not listed here.
+
+    It has `seq`, `id` and `created_at` only if `include` names them.
+    """
 
     role: Role
     content: Content
@@ -112,15 +115,7 @@ class ToolCallPiece(TypedDict):
 
 def message_view(message: Message, include: frozenset[Included]) -> MessageView:
     """Return what was sent, and those of the service's own fields that `include` names."""
-    view: MessageView = {"role": message.role, "content": message.content}
-    if message.reasoning_content is not None:
-        view["reasoning_content"] = message.reasoning_content
-    if message.name is not None:
-        view["name"] = message.name
-    if message.tool_calls is not None:
-        view["tool_calls"] = message.tool_calls
-    if message.tool_call_id is not None:
-        view["tool_call_id"] = message.tool_call_id
+    view = cast("MessageView", message.said())
     if message.metadata is not None:
         view["metadata"] = message.metadata
     if "seq" in include:

@@ -5,7 +5,7 @@ Resources of another user are not found.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NotRequired
+from typing import Any, NotRequired, cast
 from uuid import UUID
 
 import orjson
@@ -41,6 +41,8 @@ class Failure(TypedDict):
 
 
 class ContentView(TypedDict):
+    """A message with all the fields it came with, also those that are not listed here."""
+
     role: Role
     content: Content
     reasoning_content: NotRequired[str]
@@ -110,16 +112,7 @@ def message_view(session: Session, message: Message) -> MessageView:
 
 
 def content_view(message: Message) -> ContentView:
-    view: ContentView = {"role": message.role, "content": message.content}
-    if message.reasoning_content is not None:
-        view["reasoning_content"] = message.reasoning_content
-    if message.name is not None:
-        view["name"] = message.name
-    if message.tool_calls is not None:
-        view["tool_calls"] = message.tool_calls
-    if message.tool_call_id is not None:
-        view["tool_call_id"] = message.tool_call_id
-    return view
+    return cast("ContentView", message.said())
 
 
 def user_view(user: User) -> UserView:
