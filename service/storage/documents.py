@@ -255,6 +255,11 @@ def changed_head(session: Session, head: Document, *, cleared: bool) -> Document
     return {**update, "$unset": absent} if absent else update
 
 
+def closing_head() -> Document:
+    """Return the update after which no append begins: the session is about to be deleted."""
+    return {"$set": {"closing": True}}
+
+
 def marked_head() -> Document:
     """Return the update that deletes a session: from then on it is not live."""
     return {"$set": {"deleting": True, "sweep_from": utc_now()}, "$unset": {"key": ""}}
@@ -338,6 +343,11 @@ def heads_of(owners: Mapping[UUID, str | None]) -> Document:
     heads = {"_id": {"$in": [Binary.from_uuid(session_id) for session_id in owners]}, **LIVE}
     user_ids = set(owners.values())
     return heads if None in user_ids else {**heads, "user_id": {"$in": sorted(map(str, user_ids))}}
+
+
+def open_heads_of(owners: Mapping[UUID, str | None]) -> Document:
+    """Return the filter for those of these heads that appends may go on from."""
+    return {**heads_of(owners), "closing": None}
 
 
 def unchanged(head: Document, *, cleared: bool) -> Document:

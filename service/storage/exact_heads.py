@@ -29,9 +29,10 @@ class ExactHead(NamedTuple):
 
 
 class FoundHeads(NamedTuple):
-    """The heads that are live, and the sessions whose log says they are deleted."""
+    """The heads that are live, those of them that are closing, and the sessions with a fence."""
 
     live: dict[UUID, ExactHead]
+    closing: set[UUID]
     fenced: set[UUID]
 
 
@@ -66,6 +67,7 @@ class ExactHeads:
         last = {session_of(entry): entry for entry in entries}
         fenced = {id_ for id_, entry in last.items() if documents.is_fence(entry)}
         live = {}
+        closing = {head.id for raw, head in stored if _is_closing(raw)}
         for raw, head in stored:
             if head.id in fenced:
                 continue
@@ -74,8 +76,8 @@ class ExactHeads:
             live[exact.id] = ExactHead(raw, exact)
             if hint is None or hint.end < exact.end or hint.known_s + REFRESH_S < known_s:
                 self._known.put(KnownHead(exact, None, known_s))
-        self._known.forget(id_ for id_ in owners if id_ not in live)
-        return FoundHeads(live, fenced)
+        self._known.forget(id_ for id_ in owners if id_ not in live or id_ in closing)
+        return FoundHeads(live, closing & live.keys(), fenced)
 
 
 def _heads_and_next_places(
@@ -88,6 +90,11 @@ def _heads_and_next_places(
         return [heads]
     taken = [{"$match": documents.entries_at(places)}, {"$project": {"_id": True}}]
     return [heads, {"$unionWith": {"coll": HISTORY, "pipeline": taken}}]
+
+
+def _is_closing(head: RawBSONDocument) -> bool:
+    # Looking at the bytes first takes a hundredth of decoding them.
+    return b"closing" in head.raw and "closing" in head
 
 
 def _is_place(found: RawBSONDocument) -> bool:

@@ -1,6 +1,7 @@
 """The heads: one small document a session, which sums up its log and carries its settings."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import bson
@@ -23,6 +24,13 @@ LOAD_DEADLINE_S = 20
 
 # A session, and its owner where known: a sharded cluster looks only at that shard.
 Wanted = tuple[UUID, str | None]
+
+
+class Moved(NamedTuple):
+    """Whether each head was there and open, and whether each one has changed."""
+
+    all_open: bool
+    all_changed: bool
 
 
 class Heads:
@@ -102,17 +110,24 @@ class Heads:
             )
         return result.matched_count == 1
 
-    async def move(self, heads: Mapping[UUID, Session]) -> bool:
-        """Make the stored heads show the ends these have; those that show more stay.
-
-        Says whether each of them has moved.
-        """
+    async def move(self, heads: Mapping[UUID, Session]) -> Moved:
+        """Make the stored heads show the ends these have; those that show more stay."""
         owners = {id_: head.user_id for id_, head in heads.items()}
         with changing():
             result = await self._sessions.update_many(
-                documents.heads_of(owners), documents.moved_heads(list(heads.values()))
+                documents.open_heads_of(owners), documents.moved_heads(list(heads.values()))
             )
-        return result.modified_count == len(heads)
+        return Moved(result.matched_count == len(heads), result.modified_count == len(heads))
+
+    async def close_log(self, head: Session) -> None:
+        """Let no append begin any more where the head is looked at; reads go on.
+
+        From here on the session will be deleted, whatever becomes of this process.
+        """
+        with changing():
+            await self._sessions.update_one(
+                documents.heads_of({head.id: head.user_id}), documents.closing_head()
+            )
 
     async def mark_deleted(self, owners: Mapping[UUID, str]) -> None:
         """Mark the heads of sessions whose log has a fence: from then on no list shows them."""

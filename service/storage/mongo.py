@@ -238,7 +238,7 @@ class MongoSessionStore:
 
     async def catch_up(self) -> None:
         if self.is_prepared:
-            await self._follower.pay_orphaned()
+            await self._follower.pay_orphaned(self._log.fence)
 
     async def sweep(self, *, begun_before: datetime) -> int:
         unfinished = {"sweep_from": {"$lt": begun_before}}

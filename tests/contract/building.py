@@ -119,6 +119,14 @@ async def notes_of(database: Database) -> list[Document]:
     return await database[HISTORY].find({"owed": {"$exists": True}}).to_list()
 
 
+async def close_log(database: Database, session: Session) -> None:
+    """Do what a process did that died when its fence had met a taken number."""
+    await database[HISTORY].insert_one(note_of([(session.id, session.user_id)]))
+    await database[SESSIONS].update_one(
+        documents.heads_of({session.id: None}), documents.closing_head()
+    )
+
+
 async def age_notes(database: Database) -> None:
     """Make the notes as old as those of a process that died."""
     for note in await notes_of(database):

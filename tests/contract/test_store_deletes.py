@@ -19,6 +19,7 @@ from tests.contract.building import (
     ALICE,
     EVERYTHING,
     age_notes,
+    close_log,
     keyed,
     leave_entries,
     leave_fence,
@@ -156,6 +157,44 @@ async def test_a_fence_alone_deletes_its_session_and_any_process_marks_the_head(
     assert await notes_of(database) == []
     await store.sweep(begun_before=SOON)
     assert await stored_head(database, session.id) is None
+
+
+async def test_a_closed_log_takes_no_appends_is_read_on_and_any_process_deletes_it(
+    store: MongoSessionStore, database: Database, other_store: MongoSessionStore
+) -> None:
+    session = await open_session(store, "ab", key="k")
+    await close_log(database, session)
+
+    for a_store in (other_store, store):
+        _, log = await a_store.read(ALICE, session.id, EVERYTHING)
+        assert texts_of(log) == "ab"
+        with pytest.raises(SessionNotFound):
+            await a_store.append(ALICE, session.id, messages("c"))
+
+    await age_notes(database)
+    await other_store.catch_up()
+    for a_store in (store, other_store):
+        with pytest.raises(SessionNotFound):
+            await a_store.get(ALICE, session.id)
+    await store.sweep(begun_before=SOON)
+    assert await stored_head(database, session.id) is None
+    assert await stored_entries(database, session.id) == []
+
+
+@pytest.mark.parametrize("kind", REAL_KINDS)
+async def test_a_process_that_writes_to_a_log_learns_that_it_is_closed(
+    store: MongoSessionStore, database: Database
+) -> None:
+    session = await open_session(store, "a")
+    await close_log(database, session)
+
+    async def append_until_refused() -> None:
+        while True:
+            await store.append(ALICE, session.id, messages("b"))
+
+    async with asyncio.timeout(5):
+        with pytest.raises(SessionNotFound):
+            await append_until_refused()
 
 
 async def test_a_sweep_removes_the_last_trace_of_a_deleted_session(

@@ -15,7 +15,6 @@ durable (decision 0028).
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from uuid import UUID
 
 from service.domain.access import Reach
@@ -44,6 +43,8 @@ MAX_ROUNDS = 100
 # When clients repeat all they sent, a batch of replays must not take one insert for each.
 MAX_INSERTS = 8
 MAX_OWED_HEADS = 5000
+# Meanwhile the followers of other processes meet the closed log.
+FENCE_AGAIN_S = 0.01
 TOO_MANY_WRITERS = "Too many clients are appending to this session at the same time."
 # With these two, no batch is larger than one wire message (48 MB), nor slow to encode.
 MESSAGE_BYTES = 256
@@ -112,7 +113,6 @@ class AppendLog:
         self._known = known
         self._follower = follower
         self._watch = watch
-        self._writing = asyncio.Lock()
         self._batcher: Batcher[NewAppend, list[Message]] = Batcher(
             self._commit_watched,
             max_batch=MAX_BATCH,
@@ -141,32 +141,33 @@ class AppendLog:
         """End the log of a head read at that time: the session is deleted, no append follows.
 
         The head is marked before this returns; should the process die before that, the
-        note is there.
+        note is there. Where an append takes the number first, the log is closed: then the
+        processes that write to it learn of it, and give way.
 
         Raises:
             SessionNotFound: it was deleted meanwhile.
         """
-        async with AsyncExitStack() as turn:
-            for attempt in range(MAX_ROUNDS):
-                fence = documents.fence(head.id, head.end + 1)
-                note = note_of([(head.id, head.user_id)])
-                inserted = await self._entries.insert([note, fence])
-                self._known.forget([head.id])
-                is_fenced = inserted.stored == len((note, fence))
-                if is_fenced and KnownHead(head, None, known_s).is_fresh:
-                    break
-                if attempt == 0:
-                    # Appends of this process would take the next number again and again.
-                    await turn.enter_async_context(self._writing)
-                known_s = now_s()
-                now = await self._heads.load_each([(head.id, head.user_id)])
-                if head.id not in now and is_fenced:
-                    break
-                if head.id not in now:
-                    raise SessionNotFound
-                head = now[head.id]
+        for attempt in range(MAX_ROUNDS):
+            fence = documents.fence(head.id, head.end + 1)
+            note = note_of([(head.id, head.user_id)])
+            inserted = await self._entries.insert([note, fence])
+            self._known.forget([head.id])
+            is_fenced = inserted.stored == len((note, fence))
+            if is_fenced and KnownHead(head, None, known_s).is_fresh:
+                break
+            if attempt == 0:
+                await self._heads.close_log(head)
             else:
-                raise StoreUnavailable(TOO_MANY_WRITERS)
+                await asyncio.sleep(FENCE_AGAIN_S)
+            known_s = now_s()
+            now = await self._heads.load_each([(head.id, head.user_id)])
+            if head.id not in now and (is_fenced or attempt > 0):
+                break
+            if head.id not in now:
+                raise SessionNotFound
+            head = now[head.id]
+        else:
+            raise StoreUnavailable(TOO_MANY_WRITERS)
         await self._heads.mark_deleted({head.id: head.user_id})
         self._follower.owe({}, [note])
 
@@ -175,8 +176,7 @@ class AppendLog:
         with self._watch(batch_of(APPEND, appends, messages=messages)):
             if self._follower.owed > MAX_OWED_HEADS:
                 await self._follower.settle()
-            async with self._writing:
-                await self._commit(appends)
+            await self._commit(appends)
 
     async def _commit(self, appends: Sequence[Waiting]) -> None:
         """Store the appends and resolve them, in as many rounds as other writers make it take.
@@ -209,8 +209,12 @@ class AppendLog:
         unknown = [a.item for a in appends if a.item.session_id not in heads]
         if unknown:
             known_s = now_s()
-            read = await self._heads.load_each([(n.session_id, owner_in(n.reach)) for n in unknown])
-            heads |= {id_: KnownHead(head, None, known_s) for id_, head in read.items()}
+            read = await self._heads.find_each([(n.session_id, owner_in(n.reach)) for n in unknown])
+            heads |= {
+                id_: KnownHead(exact.session, None, known_s)
+                for id_, exact in read.live.items()
+                if id_ not in read.closing
+            }
         found = []
         for append in appends:
             known = heads.get(append.item.session_id)

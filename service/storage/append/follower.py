@@ -11,14 +11,14 @@ time is bounded, and the appends to one session meanwhile cost one move.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
-from service.domain.errors import StoreUnavailable
+from service.domain.errors import SessionNotFound, StoreUnavailable
 from service.domain.models import Session
 from service.signals import MOVE_HEADS, Batch, WatchBatch, unwatched
 from service.storage.append.notes import Notes
@@ -34,6 +34,8 @@ CANCEL_AGAIN_S = 1.0
 MAX_MOVES = 500
 
 Item = TypeVar("Item")
+# Ends the log of a head that was read at that time.
+Fence = Callable[[Session, float], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
@@ -88,14 +90,18 @@ class HeadFollower:
         debts = [self._next, *([self._paying] if self._paying else [])]
         return any(is_wanted(known.head) for debt in debts for known in debt.heads.values())
 
-    async def pay_orphaned(self) -> None:
-        """Move the heads that a process left behind which has died, or was frozen."""
+    async def pay_orphaned(self, fence: Fence) -> None:
+        """Do for the heads what a process left undone which has died, or was frozen."""
         while notes := await self._notes.orphaned():
             owners = {id_: owner for note in notes for id_, owner in owed_by(note).items()}
             for wanted in batched(owners.items(), MAX_MOVES):
+                found_s = now_s()
                 found = await self._heads.find_each(wanted)
                 if found.live:
                     await self._heads.move({id_: h.session for id_, h in found.live.items()})
+                for session_id in found.closing:
+                    with suppress(SessionNotFound):
+                        await fence(found.live[session_id].session, found_s)
                 if found.fenced:
                     await self._heads.mark_deleted({id_: owners[id_] for id_ in found.fenced})
             await self._notes.delete(notes)
@@ -148,8 +154,12 @@ class HeadFollower:
         for owed in batched(debt.heads.items(), MAX_MOVES):
             heads = {id_: known.shown() for id_, known in owed}
             known_s = now_s()
-            if await self._heads.move(heads):
+            moved = await self._heads.move(heads)
+            if moved.all_changed:
                 self._known.confirm(heads, known_s)
+            elif not moved.all_open:
+                # A session is being deleted: the next appends look.
+                self._known.forget(heads)
         if debt.notes:
             await self._notes.delete(debt.notes)
 
