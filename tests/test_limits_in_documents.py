@@ -38,7 +38,9 @@ def test_the_table_of_limits_has_the_numbers_of_the_rules() -> None:
         "`content`, `reasoning_content`, `tool_calls`": (
             f"{rules.MAX_CONTENT_BYTES // KIB} KiB each"
         ),
-        "`metadata`": f"{rules.MAX_METADATA_BYTES // KIB} KiB",
+        "`metadata` and all fields of a message that are not listed here, together": (
+            f"{rules.MAX_METADATA_BYTES // KIB} KiB"
+        ),
         "a Julep session's `situation`; its `tools`": (
             f"{rules.MAX_SITUATION_BYTES // KIB} KiB; {rules.MAX_TOOLS_BYTES // KIB} KiB"
         ),

@@ -103,6 +103,16 @@ SAYS_SOMETHING: Schema = {
         "properties": dict.fromkeys(("role", *RESERVED), True),
         "additionalProperties": {"type": "null"},
     },
+    # Only an assistant thinks and calls tools.
+    "anyOf": [
+        {"properties": {"role": {"const": "assistant"}}},
+        {
+            "properties": {
+                "tool_calls": _or_null({"type": "array", "maxItems": 0}),
+                "reasoning_content": {"type": "null"},
+            }
+        },
+    ],
 }
 
 JSON_COMPONENTS: dict[str, Schema] = {
