@@ -11,6 +11,7 @@ from config.settings import Settings
 from service.domain.access import Reach
 from service.domain.errors import (
     IdempotencyKeyReused,
+    LogEndsElsewhere,
     SessionIdTaken,
     SessionKeyTaken,
     SessionNotFound,
@@ -166,7 +167,12 @@ class MemorySessionStore:
         return self._heads[session_id]
 
     async def append(
-        self, reach: Reach, session_id: UUID, messages: Sequence[Message]
+        self,
+        reach: Reach,
+        session_id: UUID,
+        messages: Sequence[Message],
+        *,
+        if_end: int | None = None,
     ) -> list[Message]:
         await asyncio.sleep(CHANGE_S)
         head = await self.get(reach, session_id)
@@ -175,6 +181,8 @@ class MemorySessionStore:
         replays = [there.get(message.client_key or "") for message in messages]
         if any(r and not same_content(r, m) for r, m in zip(replays, messages, strict=True)):
             raise IdempotencyKeyReused
+        if None in replays and if_end not in {None, head.end}:
+            raise LogEndsElsewhere(head.end)
         end = head.end
         appended = []
         for replay, message in zip(replays, messages, strict=True):

@@ -30,14 +30,23 @@ class InvalidInput(DomainError):
         self.field = field
         self.problem = problem
 
+    def within(self, place: str) -> "InvalidInput":
+        """Return the same of a value that is part of another."""
+        return InvalidInput(f"{place}.{self.field}", self.problem)
+
 
 class TooLarge(DomainError):
     code = "too_large"
 
     def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(f"{what} is {size_bytes} bytes long, the limit is {limit_bytes}.")
+        self.what = what
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+
+    def within(self, place: str) -> "TooLarge":
+        """Return the same of a value that is part of another."""
+        return TooLarge(f"{place}.{self.what}", self.size_bytes, self.limit_bytes)
 
 
 class Unauthenticated(DomainError):
@@ -103,6 +112,16 @@ class IdempotencyKeyReused(DomainError):
             "This idempotency key was already used in this session with other content. "
             "Send the same content again, or choose a new key."
         )
+
+
+class LogEndsElsewhere(DomainError):
+    """An append was made for a log that ends at a number; it ends at `end`. Nothing is stored."""
+
+    code = "log_ends_elsewhere"
+
+    def __init__(self, end: int) -> None:
+        super().__init__(f"The log ends at {end}, not at if_end. Read it, then append again.")
+        self.end = end
 
 
 class StoreUnavailable(DomainError):

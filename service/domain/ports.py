@@ -132,7 +132,12 @@ class SessionStore(Protocol):
         ...
 
     async def append(
-        self, reach: Reach, session_id: UUID, messages: Sequence[Message]
+        self,
+        reach: Reach,
+        session_id: UUID,
+        messages: Sequence[Message],
+        *,
+        if_end: int | None = None,
     ) -> list[Message]:
         """Add the messages to the end of the log, in this order, and return them numbered.
 
@@ -143,9 +148,13 @@ class SessionStore(Protocol):
         Messages with a `client_key` are stored at most once: where they are there already,
         nothing is stored and the stored ones are returned.
 
+        With `if_end`, something is stored only where the log ends at that number: 0, or the
+        number of its last message, even if that was cleared since.
+
         Raises:
             SessionNotFound: no such session in reach; nothing is stored.
             IdempotencyKeyReused: a key is there with other content; nothing is stored.
+            LogEndsElsewhere: it does not end at `if_end`; nothing is stored.
         """
         ...
 

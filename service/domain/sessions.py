@@ -5,7 +5,13 @@ from typing import TypeVar
 from uuid import UUID
 
 from service.domain.access import EVERYBODY, Action, Caller, Reach, decide, own
-from service.domain.errors import InvalidInput, SessionForeign, SessionKeyTaken, SessionNotFound
+from service.domain.errors import (
+    InvalidInput,
+    SessionForeign,
+    SessionKeyTaken,
+    SessionNotFound,
+    TooLarge,
+)
 from service.domain.models import (
     ListPage,
     Message,
@@ -140,7 +146,12 @@ class Sessions:
         return await self.update(caller, session_id, emptied)
 
     async def append(
-        self, caller: Caller, session_id: UUID, messages: Sequence[NewMessage]
+        self,
+        caller: Caller,
+        session_id: UUID,
+        messages: Sequence[NewMessage],
+        *,
+        if_end: int | None = None,
     ) -> list[Message]:
         """Add messages to the end of the log; promises what `SessionStore.append` does.
 
@@ -148,17 +159,22 @@ class Sessions:
             InvalidInput, TooLarge: a message breaks a rule; nothing is stored.
             SessionNotFound, SessionForeign: there is no such session for this caller.
             IdempotencyKeyReused: a key was used with other content; nothing is stored.
+            LogEndsElsewhere: the log does not end at `if_end`; nothing is stored.
         """
         reach = decide(caller, Action.CHANGE)
         if not 1 <= len(messages) <= MAX_MESSAGES_PER_APPEND:
             raise InvalidInput("messages", f"must be 1 to {MAX_MESSAGES_PER_APPEND} in number.")
-        for message in messages:
-            check_message(message)
+        for place, message in enumerate(messages):
+            try:
+                check_message(message)
+            except (InvalidInput, TooLarge) as error:
+                raise error.within(f"messages.{place}") if len(messages) > 1 else error from None
         keys = [message.client_key for message in messages if message.client_key is not None]
         if len(set(keys)) < len(keys):
             raise InvalidInput("messages", "must not share an idempotency key.")
         entries = [Message(**vars(message)) for message in messages]
-        return await self._found(session_id, self._store.append(reach, session_id, entries))
+        append = self._store.append(reach, session_id, entries, if_end=if_end)
+        return await self._found(session_id, append)
 
     async def read(
         self, caller: Caller, session_id: UUID, window: Window, *, action: Action = Action.READ

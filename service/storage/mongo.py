@@ -201,10 +201,15 @@ class MongoSessionStore:
         return messages if len(messages) == len(seqs) else None
 
     async def append(
-        self, reach: Reach, session_id: UUID, messages: Sequence[Message]
+        self,
+        reach: Reach,
+        session_id: UUID,
+        messages: Sequence[Message],
+        *,
+        if_end: int | None = None,
     ) -> list[Message]:
         self._require_prepared()
-        return await self._log.append(reach, session_id, messages)
+        return await self._log.append(reach, session_id, messages, if_end=if_end)
 
     async def with_client_keys(
         self, reach: Reach, session_id: UUID, client_keys: Sequence[str]

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from service.domain.errors import SessionNotFound
+from service.domain.errors import LogEndsElsewhere, SessionNotFound
 from service.domain.models import (
     MAX_PREVIEW_CHARS,
     Content,
@@ -19,6 +19,7 @@ from service.domain.models import (
     Role,
     utc_now,
 )
+from service.domain.sessions import emptied
 from service.domain.window import Window
 from service.storage import documents
 from service.storage.driver import Database
@@ -26,6 +27,7 @@ from service.storage.mongo import MongoSessionStore
 from tests.contract.building import (
     ALICE,
     EVERYTHING,
+    keyed,
     log_of,
     message,
     messages,
@@ -222,6 +224,80 @@ async def test_every_role_and_every_named_field_comes_back(
     await store.append(ALICE, session.id, [full])
 
     assert [full.model_copy(update={"seq": 1})] == await log_of(store, session)
+
+
+async def test_an_append_for_another_end_stores_nothing_and_says_where_the_log_ends(
+    store: MongoSessionStore,
+) -> None:
+    session = await open_session(store, "ab")
+
+    for end in (0, 1, 3, 1000):
+        with pytest.raises(LogEndsElsewhere) as refused:
+            await store.append(ALICE, session.id, messages("x"), if_end=end)
+        assert refused.value.end == 2
+    appended = await store.append(ALICE, session.id, messages("cd"), if_end=2)
+
+    assert seqs_of(appended) == [3, 4]
+    assert texts_of(await log_of(store, session)) == "abcd"
+
+
+async def test_of_many_appends_for_one_end_one_is_stored(
+    store: MongoSessionStore, other_store: MongoSessionStore
+) -> None:
+    session = await open_session(store, "a")
+    stores = [store, other_store]
+
+    outcomes = await asyncio.gather(
+        *(
+            stores[n % 2].append(ALICE, session.id, messages("xyz"[: n % 3 + 1]), if_end=1)
+            for n in range(20)
+        ),
+        return_exceptions=True,
+    )
+
+    stored = [outcome for outcome in outcomes if isinstance(outcome, list)]
+    assert len(stored) == 1
+    assert sum(isinstance(outcome, LogEndsElsewhere) for outcome in outcomes) == 19
+    assert await log_of(store, session) == [*(await log_of(store, session))[:1], *stored[0]]
+
+
+async def test_appends_without_an_end_do_not_wait_for_those_with_one(
+    store: MongoSessionStore,
+) -> None:
+    session = await open_session(store)
+
+    outcomes = await asyncio.gather(
+        store.append(ALICE, session.id, messages("a")),
+        store.append(ALICE, session.id, messages("x"), if_end=0),
+        store.append(ALICE, session.id, messages("b")),
+        store.append(ALICE, session.id, messages("c"), if_end=2),
+        return_exceptions=True,
+    )
+
+    assert isinstance(outcomes[1], LogEndsElsewhere)
+    assert texts_of(await log_of(store, session)) == "abc"
+
+
+async def test_a_repeated_append_gets_its_messages_wherever_the_log_ends_now(
+    store: MongoSessionStore,
+) -> None:
+    session = await open_session(store)
+    first = await store.append(ALICE, session.id, keyed("ab"), if_end=0)
+    await store.append(ALICE, session.id, messages("c"))
+
+    again = await store.append(ALICE, session.id, keyed("ab"), if_end=0)
+
+    assert again == first
+    assert texts_of(await log_of(store, session)) == "abc"
+
+
+async def test_a_cleared_log_still_ends_where_it_did(store: MongoSessionStore) -> None:
+    session = await open_session(store, "ab")
+    await store.update(ALICE, session.id, emptied)
+
+    [appended] = await store.append(ALICE, session.id, messages("c"), if_end=2)
+
+    assert appended.seq == 3
 
 
 async def test_nothing_is_stored_for_an_unknown_session(

@@ -47,6 +47,9 @@ NATIVE = {
     "DELETE /delete/{session_id}": Row(WRITE_403, changes=OWNERS),
     "GET /history/{session_id}": Row(READ_403, sees=READERS),
     "POST /history/update/{session_id}": Row(WRITE_403, changes=OWNERS, body=MESSAGE),
+    "POST /history/append/{session_id}": Row(
+        WRITE_403, changes=OWNERS, body={"messages": [MESSAGE]}
+    ),
     "GET /history/recent/{session_id}": Row(READ_403, sees=READERS),
     "GET /get_all/{user_id:path}": Row(WRITE_403, sees=OWNERS),
     "GET /get_by_agent/{agent_id:path}": Row(OWN, sees=READERS),

@@ -69,6 +69,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.SessionKeyTaken: 409,
     errors.SessionIdTaken: 409,
     errors.IdempotencyKeyReused: 409,
+    errors.LogEndsElsewhere: 409,
     errors.TokenBudgetExceeded: 400,
     errors.TooLarge: 413,
     UnsupportedMediaType: 415,

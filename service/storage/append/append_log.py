@@ -20,6 +20,7 @@ from uuid import UUID
 from service.domain.access import Reach
 from service.domain.errors import (
     IdempotencyKeyReused,
+    LogEndsElsewhere,
     OutcomeUnknown,
     SessionNotFound,
     StoreUnavailable,
@@ -60,10 +61,17 @@ class NewAppend:
     are shown. `may_be_stored` says that an insert was sent and never answered.
     """
 
-    def __init__(self, reach: Reach, session_id: UUID, messages: Sequence[Message]) -> None:
+    def __init__(
+        self,
+        reach: Reach,
+        session_id: UUID,
+        messages: Sequence[Message],
+        if_end: int | None = None,
+    ) -> None:
         self.reach = reach
         self.session_id = session_id
         self.messages = messages
+        self.if_end = if_end
         self.keys = [m.client_key for m in messages if m.client_key is not None]
         self.known: KnownHead
         self.replayed: dict[str | None, Message] = {}
@@ -80,6 +88,10 @@ class NewAppend:
         """Whether what is stored with its keys has the content it has."""
         given = ((self.replayed.get(message.client_key), message) for message in self.messages)
         return all(stored is None or same_content(stored, message) for stored, message in given)
+
+    def may_follow(self, end: int) -> bool:
+        """Say whether it may stand behind this number."""
+        return self.if_end is None or self.if_end == end
 
     def numbered_from(self, next_seq: int) -> list[Message]:
         """Return what is not stored yet, with the numbers from `next_seq` on."""
@@ -122,11 +134,16 @@ class AppendLog:
         )
 
     async def append(
-        self, reach: Reach, session_id: UUID, messages: Sequence[Message]
+        self,
+        reach: Reach,
+        session_id: UUID,
+        messages: Sequence[Message],
+        *,
+        if_end: int | None = None,
     ) -> list[Message]:
         """Keep what `SessionStore.append` promises."""
-        new = NewAppend(reach, session_id, messages)
-        return await self._batcher.submit(new, sum(map(_size_bytes, messages)))
+        new = NewAppend(reach, session_id, messages, if_end)
+        return await self._batcher.submit(new, sum(map(_size_bytes, new.messages)))
 
     @property
     def waiting(self) -> int:
@@ -242,6 +259,8 @@ class AppendLog:
                 append.refuse(IdempotencyKeyReused())
             elif item.entry or len(item.replayed) == len(item.messages):
                 self._resolve(append, item.entry)
+            elif not item.may_follow(item.known.end):
+                append.refuse(LogEndsElsewhere(item.known.end))
             else:
                 left.append(append)
         return left
@@ -278,9 +297,9 @@ class AppendLog:
         """
         ends = {append.item.session_id: append.item.known.end for append in appends}
         for _ in range(MAX_INSERTS):
-            if not appends:
-                return
             planned = _numbered(appends, ends)
+            if not planned:
+                return
             note = note_of({(a.item.session_id, a.item.known.head.user_id) for a, _ in planned})
             entries = [documents.to_entry(a.item.session_id, entry) for a, entry in planned]
             try:
@@ -335,10 +354,15 @@ class AppendLog:
 def _numbered(
     appends: Sequence[Waiting], ends: Mapping[UUID, int]
 ) -> list[tuple[Waiting, list[Message]]]:
-    """Return what each append has to store, with the next numbers of its session."""
+    """Return what each append has to store, with the next numbers of its session.
+
+    Those that may not follow are left out, for another round in which the heads are looked at.
+    """
     next_seqs = {session_id: end + 1 for session_id, end in ends.items()}
     planned = []
     for append in appends:
+        if not append.item.may_follow(next_seqs[append.item.session_id] - 1):
+            continue
         entry = append.item.numbered_from(next_seqs[append.item.session_id])
         next_seqs[append.item.session_id] += len(entry)
         planned.append((append, entry))

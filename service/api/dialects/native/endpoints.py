@@ -5,6 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.dialects.native.shapes import (
+    MAX_APPEND_KEY_CHARS,
+    AppendBody,
     ChatBody,
     CreateQuery,
     HistoryQuery,
@@ -14,11 +16,13 @@ from service.api.dialects.native.shapes import (
 from service.api.dialects.native.views import (
     CHAT_FAILED,
     REPLIED,
+    Appended,
     Created,
     Details,
     Done,
     Failure,
     History,
+    Place,
     ReasoningPiece,
     Reply,
     SessionList,
@@ -119,6 +123,26 @@ async def update_history(request: Request) -> Response:
     message = (await read_body(request, MessageBody)).to_domain(_idempotency_key(request))
     await sessions(request).append(caller(request), session_id, [message])
     return reply("Session history updated successfully.")
+
+
+@native(
+    "POST",
+    "/history/append/{session_id}",
+    "Append messages, all or none; with `if_end` only where the log ends there.",
+    returns=Appended,
+    body=AppendBody,
+    refuses=SESSION | {409},
+    max_idempotency_key_chars=MAX_APPEND_KEY_CHARS,
+    render_error=render("Failed to update session history."),
+)
+async def append_history(request: Request) -> Response:
+    session_id = read_session_id(request)
+    body = await read_body(request, AppendBody)
+    stored = await sessions(request).append(
+        caller(request), session_id, body.to_domain(_idempotency_key(request)), if_end=body.if_end
+    )
+    places = [Place(seq=message.seq, id=message.id) for message in stored]
+    return reply("Session history updated successfully.", data=places)
 
 
 @native(

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonValue
 
 from service.api.kit.bounds import (
     SAYS_SOMETHING,
@@ -17,7 +18,7 @@ from service.api.kit.bounds import (
     ToolCalls,
     examples,
 )
-from service.api.kit.reading import Body, Integer, Query
+from service.api.kit.reading import Body, Integer, Query, WholeNumber
 from service.domain.chat.completion import ChatRequest
 from service.domain.extra_fields import null_fields, unknown_fields
 from service.domain.models import (
@@ -30,13 +31,16 @@ from service.domain.models import (
     Role,
     SortBy,
 )
-from service.domain.rules import MAX_CONTEXT_RESULTS
+from service.domain.rules import MAX_CONTEXT_RESULTS, MAX_KEY_CHARS
 from service.domain.window import Window
 
 MAX_SKIP = 2**31 - 1
+# At once, and so that a key with the place of a message is not too long.
+MAX_APPENDED = 100
+MAX_APPEND_KEY_CHARS = MAX_KEY_CHARS - len(f":{MAX_APPENDED}")
 Skip = Annotated[Integer, Field(ge=0, le=MAX_SKIP)]
 Included = Literal["seq", "id", "created_at"]
-MESSAGE_EXAMPLES = [
+MESSAGE_EXAMPLES: list[JsonValue] = [
     {"role": "user", "content": "What is the capital of France?"},
     {"role": "assistant", "content": "Paris", "metadata": {"model": "demo"}, "id": "answer-1"},
 ]
@@ -115,6 +119,20 @@ class MessageBody(Body):
         client_key = self.id if idempotency_key is None else idempotency_key
         extra = unknown_fields(self) | null_fields(self)
         return NewMessage(**fields, extra=extra or None, client_key=client_key)
+
+
+class AppendBody(Body):
+    model_config = examples({"messages": MESSAGE_EXAMPLES, "if_end": 0})
+
+    messages: Annotated[list[MessageBody], Field(min_length=1, max_length=MAX_APPENDED)]
+    if_end: Annotated[WholeNumber, Field(ge=0, lt=2**53)] | None = None
+
+    def to_domain(self, idempotency_key: str | None) -> list[NewMessage]:
+        """Return the messages; the key of the request gives each its own, by its place."""
+        return [
+            message.to_domain(idempotency_key and f"{idempotency_key}:{place}")
+            for place, message in enumerate(self.messages)
+        ]
 
 
 class ChatBody(Body):

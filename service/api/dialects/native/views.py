@@ -89,6 +89,18 @@ class SessionList(TypedDict):
     data: list[SessionView]
 
 
+class Place(TypedDict):
+    """Where a message stands, and its id."""
+
+    seq: int
+    id: UUID
+
+
+class Appended(TypedDict):
+    message: str
+    data: list[Place]
+
+
 class Details(TypedDict):
     message: str
     data: DetailsView
