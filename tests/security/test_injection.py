@@ -57,6 +57,7 @@ HONEST_LISTS = ([{"type": "text", "text": "Hello"}], ["x"], [{"role": "user", "c
 TOOLS = [{"type": "function", "function": {"name": "search"}}]
 GOOD_BODIES: dict[str, dict[str, Any]] = {
     "/history/update/{session_id}": {"role": "user", "content": "Hello"},
+    "/update/{session_id}": {"title": "Hello"},
     "/history/append/{session_id}": {"messages": [{"role": "user", "content": "Hello"}]},
     "/chat/{session_id}": {"content": "Hello"},
     "/session/": {"user_id": "{owner}", "workflow_id": "a"},

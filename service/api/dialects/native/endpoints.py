@@ -12,6 +12,7 @@ from service.api.dialects.native.shapes import (
     HistoryQuery,
     ListQuery,
     MessageBody,
+    UpdateBody,
 )
 from service.api.dialects.native.views import (
     CHAT_FAILED,
@@ -28,6 +29,7 @@ from service.api.dialects.native.views import (
     SessionList,
     TextPiece,
     ToolCallPiece,
+    Updated,
     failed_event,
     message_view,
     piece_view,
@@ -65,6 +67,24 @@ async def create(request: Request) -> Response:
     new = read_query(request, CreateQuery).to_domain()
     session = await sessions(request).create(caller(request), new)
     return reply("Chat session created successfully.", session_id=session.id)
+
+
+@native(
+    "PATCH",
+    "/update/{session_id}",
+    "Change the title, the metadata or the settings of a session.",
+    returns=Updated,
+    body=UpdateBody,
+    refuses=SESSION,
+    render_error=render("Failed to update session."),
+)
+async def update(request: Request) -> Response:
+    session_id = read_session_id(request)
+    changes = (await read_body(request, UpdateBody)).changes()
+    session = await sessions(request).update(
+        caller(request), session_id, lambda session: session.model_copy(update=changes)
+    )
+    return reply("Chat session updated successfully.", data=session_view(session))
 
 
 @native(

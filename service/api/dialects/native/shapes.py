@@ -135,6 +135,23 @@ class AppendBody(Body):
         ]
 
 
+class UpdateBody(Body):
+    """What of a session to change: null removes it, what is left out stays as it is."""
+
+    model_config = examples({"title": "Capitals of Europe", "metadata": {"pinned": True}})
+
+    title: Title | None = None
+    metadata: Metadata | None = None
+    max_context_results: Annotated[WholeNumber, Field(ge=1, le=MAX_CONTEXT_RESULTS)] | None = None
+
+    def changes(self) -> JsonObject:
+        """Return the changed fields with their new values."""
+        changes = {field: getattr(self, field) for field in self.model_fields_set}
+        if changes.get("max_context_results", 0) is None:
+            changes["max_context_results"] = DEFAULT_CONTEXT_RESULTS
+        return changes
+
+
 class ChatBody(Body):
     model_config = examples({"content": "What is the capital of France?", "stream": False})
 

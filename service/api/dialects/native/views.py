@@ -72,6 +72,7 @@ class SessionView(TypedDict):
     max_context_results: int
     title: NotRequired[str]
     key: NotRequired[str]
+    metadata: NotRequired[JsonObject]
     preview: NotRequired[PreviewView]
 
 
@@ -82,6 +83,11 @@ class DetailsView(SessionView):
 class History(TypedDict):
     message: str
     data: list[MessageView]
+
+
+class Updated(TypedDict):
+    message: str
+    data: SessionView
 
 
 class SessionList(TypedDict):
@@ -163,6 +169,8 @@ def session_view(session: Session) -> SessionView:
         view["title"] = session.title
     if session.key is not None:
         view["key"] = session.key
+    if session.metadata is not None:
+        view["metadata"] = session.metadata
     if session.preview is not None:
         view["preview"] = {"role": session.preview.role, "text": session.preview.text}
     return view
