@@ -44,7 +44,9 @@ OPEN = (200, 200, 200, 200, 200, 200, 200)
 
 NATIVE = {
     "POST /create": Row(WRITE_403, changes=OWNERS, query="agent_id=a&user_id={owner}"),
-    "PATCH /update/{session_id}": Row(WRITE_403, changes=OWNERS, body={"title": "Changed"}),
+    "PATCH /update/{session_id}": Row(
+        WRITE_403, sees=OWNERS, changes=OWNERS, body={"title": "Changed"}
+    ),
     "DELETE /delete/{session_id}": Row(WRITE_403, changes=OWNERS),
     "GET /history/{session_id}": Row(READ_403, sees=READERS),
     "POST /history/update/{session_id}": Row(WRITE_403, changes=OWNERS, body=MESSAGE),

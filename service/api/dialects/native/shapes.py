@@ -122,7 +122,7 @@ class MessageBody(Body):
 
 
 class AppendBody(Body):
-    model_config = examples({"messages": MESSAGE_EXAMPLES, "if_end": 0})
+    model_config = examples({"messages": MESSAGE_EXAMPLES})
 
     messages: Annotated[list[MessageBody], Field(min_length=1, max_length=MAX_APPENDED)]
     if_end: Annotated[WholeNumber, Field(ge=0, lt=2**53)] | None = None
