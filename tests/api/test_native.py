@@ -1,6 +1,7 @@
 """The native dialect, row by row: success, defaults, bounds, order."""
 
 import re
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -144,6 +145,32 @@ async def test_an_empty_include_adds_nothing(alice: Api) -> None:
     data = await alice.history(session_id, include="")
 
     assert data == [{"role": "user", "content": "Hello"}]
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({"order": "desc"}, "edcba"),
+        ({"order": "desc", "limit": 2, "skip": 1}, "dc"),
+        ({"after_seq": 2}, "cde"),
+        ({"after_seq": 2, "limit": 2}, "cd"),
+        ({"before_seq": 3}, "ab"),
+        ({"before_seq": 4, "order": "desc", "limit": 2}, "cb"),
+        ({"after_seq": 1, "before_seq": 5}, "bcd"),
+        ({"after_seq": 5}, ""),
+        ({"before_seq": 0}, ""),
+    ],
+    ids=str,
+)
+async def test_history_pages_by_number_in_both_orders(
+    alice: Api, query: dict[str, Any], shown: str
+) -> None:
+    session_id = await alice.create()
+    await alice.say(session_id, *"abcde")
+
+    for _ in range(2):  # The second time from what is kept.
+        data = await alice.history(session_id, **query)
+        assert "".join(message["content"] for message in data) == shown
 
 
 async def test_include_adds_the_services_own_fields(alice: Api) -> None:

@@ -61,6 +61,11 @@ BAD_READS = BAD_PAGES | {
     "include=content": "include.0: Input should be 'seq', 'id' or 'created_at', not 'content'.",
     "include=seq&include=id": "include: must be given only once.",
 }
+BAD_LOGS = {
+    "order=newest": "order: Input should be 'asc' or 'desc', not 'newest'.",
+    "after_seq=-1": "after_seq: Input should be greater than or equal to 0, not '-1'.",
+    "before_seq=x": "before_seq: must be an integer",
+}
 BAD_LISTS = BAD_PAGES | {
     "limit=101": "limit: Input should be less than or equal to 100, not '101'.",
     "sort_by=title": "sort_by: Input should be 'created_at' or 'last_active', not 'title'.",
@@ -147,6 +152,16 @@ async def test_a_bad_window_is_400_and_says_why(alice: Api, route: str, query: s
     assert answer.status_code == 400
     assert answer.json()["message"] == FAILURES[route]
     assert BAD_READS[query] in answer.json()["error"]
+
+
+@pytest.mark.parametrize("query", BAD_LOGS)
+async def test_a_bad_page_by_number_is_400_and_says_why(alice: Api, query: str) -> None:
+    session_id = await alice.create()
+
+    answer = await alice.ask("GET", f"/history/{session_id}?{query}")
+
+    assert answer.status_code == 400
+    assert BAD_LOGS[query] in answer.json()["error"]
 
 
 @pytest.mark.parametrize("query", BAD_LISTS, ids=lambda query: query[:40])

@@ -10,7 +10,14 @@ STARTS = st.integers(1, 50)
 LENGTHS = st.integers(0, 30)
 LIMITS = st.integers(1, 40)
 SKIPS = st.integers(0, 40) | st.integers(0, 2**31 - 1)
-WINDOWS = st.builds(Window, limit=LIMITS, skip=SKIPS, newest=st.booleans())
+WINDOWS = st.builds(
+    Window,
+    limit=LIMITS,
+    skip=SKIPS,
+    newest=st.booleans(),
+    after=st.integers(0, 90),
+    before=st.none() | st.integers(0, 90),
+)
 
 
 def session_with(start: int, length: int) -> Session:
@@ -18,7 +25,9 @@ def session_with(start: int, length: int) -> Session:
 
 
 def page_of(log: list[int], window: Window) -> list[int]:
-    in_sight = log[::-1] if window.newest else log
+    before = float("inf") if window.before is None else window.before
+    between = [seq for seq in log if window.after < seq < before]
+    in_sight = between[::-1] if window.newest else between
     return sorted(in_sight[window.skip :][: window.limit])
 
 

@@ -10,7 +10,9 @@ from service.api.dialects.native.shapes import (
     ChatBody,
     CreateQuery,
     HistoryQuery,
+    Included,
     ListQuery,
+    LogQuery,
     MessageBody,
     UpdateBody,
 )
@@ -46,6 +48,7 @@ from service.domain.chat.turns import MAX_TURN_KEY_CHARS
 from service.domain.errors import InvalidInput
 from service.domain.models import Message, Session
 from service.domain.rules import MAX_KEY_CHARS
+from service.domain.window import Window
 
 # Only the native dialect says that a session belongs to another user (decision 0005).
 SESSION = frozenset({403, 404})
@@ -103,14 +106,16 @@ async def delete(request: Request) -> Response:
 @native(
     "GET",
     "/history/{session_id}",
-    "List messages, oldest first.",
+    "List messages, oldest first; pages by `after_seq` or `before_seq` never shift.",
     returns=History,
-    query=HistoryQuery,
+    query=LogQuery,
     refuses=SESSION,
     render_error=render("Failed to retrieve session history."),
 )
 async def history(request: Request) -> Response:
-    _, data = await _read(request, newest=False)
+    query = read_query(request, LogQuery)
+    window = query.window()
+    _, data = await _read(request, window, query.include, newest_first=window.newest)
     return reply("Session history retrieved successfully.", data=data)
 
 
@@ -124,7 +129,8 @@ async def history(request: Request) -> Response:
     render_error=render("Failed to retrieve recent history."),
 )
 async def recent_history(request: Request) -> Response:
-    _, data = await _read(request, newest=True)
+    query = read_query(request, HistoryQuery)
+    _, data = await _read(request, query.newest(), query.include)
     return reply("Recent session history retrieved successfully.", data=data)
 
 
@@ -206,7 +212,8 @@ async def list_by_agent(request: Request) -> Response:
     render_error=render("Failed to retrieve session details."),
 )
 async def details(request: Request) -> Response:
-    session, messages = await _read(request, newest=True)
+    query = read_query(request, HistoryQuery)
+    session, messages = await _read(request, query.newest(), query.include)
     data = {**session_view(session), "history": messages}
     return reply("Session details retrieved successfully.", data=data)
 
@@ -241,17 +248,18 @@ async def converse(request: Request) -> Response:
     return reply(REPLIED, data=message_view(completion.message, frozenset()))
 
 
-async def _read(request: Request, *, newest: bool) -> tuple[Session, orjson.Fragment]:
-    query = read_query(request, HistoryQuery)
-
+async def _read(
+    request: Request, window: Window, include: frozenset[Included], *, newest_first: bool = False
+) -> tuple[Session, orjson.Fragment]:
     def encode(messages: list[Message]) -> bytes:
-        return orjson.dumps([message_view(message, query.include) for message in messages])
+        shown = reversed(messages) if newest_first else messages
+        return orjson.dumps([message_view(message, include) for message in shown])
 
     session, data = await windows(request).read(
         caller(request),
         read_session_id(request),
-        query.window(newest=newest),
-        kind=("native", query.include),
+        window,
+        kind=("native", include, newest_first),
         encode=encode,
     )
     return session, orjson.Fragment(data)

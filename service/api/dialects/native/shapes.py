@@ -39,6 +39,7 @@ MAX_SKIP = 2**31 - 1
 MAX_APPENDED = 100
 MAX_APPEND_KEY_CHARS = MAX_KEY_CHARS - len(f":{MAX_APPENDED}")
 Skip = Annotated[Integer, Field(ge=0, le=MAX_SKIP)]
+Seq = Annotated[Integer, Field(ge=0, lt=2**53)]
 Included = Literal["seq", "id", "created_at"]
 MESSAGE_EXAMPLES: list[JsonValue] = [
     {"role": "user", "content": "What is the capital of France?"},
@@ -68,8 +69,23 @@ class HistoryQuery(Query):
     skip: Skip = 0
     include: Annotated[frozenset[Included], BeforeValidator(_as_list)] = frozenset()
 
-    def window(self, *, newest: bool) -> Window:
-        return Window(limit=self.limit, skip=self.skip, newest=newest)
+    def newest(self) -> Window:
+        return Window(limit=self.limit, skip=self.skip, newest=True)
+
+
+class LogQuery(HistoryQuery):
+    after_seq: Seq = 0
+    before_seq: Seq | None = None
+    order: Literal["asc", "desc"] = "asc"
+
+    def window(self) -> Window:
+        return Window(
+            limit=self.limit,
+            skip=self.skip,
+            newest=self.order == "desc",
+            after=self.after_seq,
+            before=self.before_seq,
+        )
 
 
 def _as_direction(text: object) -> object:
