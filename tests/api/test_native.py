@@ -338,3 +338,15 @@ async def test_a_session_id_may_be_written_in_capitals(alice: Api) -> None:
     answer = await alice.get(f"/get/{session_id.upper()}")
 
     assert answer.json()["data"]["session_id"] == session_id
+
+
+async def test_get_all_without_a_user_lists_the_callers_own_sessions(
+    alice: Api, bob: Api, admin: Api
+) -> None:
+    session_id = await alice.create()
+
+    for path in ("/get_all", "/get_all/", "/sessions/get_all"):
+        data = (await alice.get(path)).json()["data"]
+        assert [session["session_id"] for session in data] == [session_id]
+    for other in (bob, admin):
+        assert (await other.get("/get_all")).json()["data"] == []

@@ -106,6 +106,7 @@ def test_the_native_routes_are_these_at_the_root_and_under_sessions() -> None:
         ("POST", "/history/append/{session_id}"),
         ("PATCH", "/update/{session_id}"),
         ("GET", "/history/recent/{session_id}"),
+        ("GET", "/get_all"),
         ("GET", "/get_all/{user_id:path}"),
         ("GET", "/get_by_agent/{agent_id:path}"),
         ("GET", "/get/{session_id}"),

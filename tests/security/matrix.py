@@ -54,6 +54,7 @@ NATIVE = {
         WRITE_403, changes=OWNERS, body={"messages": [MESSAGE]}
     ),
     "GET /history/recent/{session_id}": Row(READ_403, sees=READERS),
+    "GET /get_all": Row(OWN, sees="owner"),
     "GET /get_all/{user_id:path}": Row(WRITE_403, sees=OWNERS),
     "GET /get_by_agent/{agent_id:path}": Row(OWN, sees=READERS),
     "GET /get/{session_id}": Row(READ_403, sees=READERS),

@@ -173,6 +173,14 @@ async def append_history(request: Request) -> Response:
 
 @native(
     "GET",
+    "/get_all",
+    "List the caller's own sessions.",
+    returns=SessionList,
+    query=ListQuery,
+    render_error=render("Failed to retrieve user sessions."),
+)
+@native(
+    "GET",
     "/get_all/{user_id:path}",
     "List the sessions of a user.",
     returns=SessionList,
@@ -182,7 +190,7 @@ async def append_history(request: Request) -> Response:
 )
 async def list_by_user(request: Request) -> Response:
     page = read_query(request, ListQuery).to_domain()
-    user_id = request.path_params["user_id"]
+    user_id = request.path_params.get("user_id", caller(request).user_id)
     found = await sessions(request).list_by_user(caller(request), user_id, page)
     return reply("User sessions retrieved successfully.", data=[session_view(s) for s in found])
 
