@@ -1,12 +1,15 @@
-"""What a model's provider sends, read strictly where it matters: the rest is ignored."""
+"""What a model's provider sends, read strictly where it matters: the rest is kept or ignored."""
 
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.domain.chat.completion import Completion, Delta, ReasoningDelta, ToolCallDelta
 from service.domain.errors import InvalidInput, ModelFailed, TooLarge
+from service.domain.extra_fields import unknown_fields
 from service.domain.models import JsonObject, Message, Role, Usage
 from service.domain.rules import (
     MAX_CONTENT_BYTES,
@@ -51,9 +54,15 @@ class ProviderUsage(BaseModel):
 OptionalUsage = Annotated[ProviderUsage | None, BeforeValidator(_if_object)]
 
 
-class Reasoning(BaseModel):
-    """What a model thought: DeepSeek's name for it, and that of OpenRouter and vLLM."""
+class Answer(BaseModel):
+    """What a message and a piece of one have in common; fields without a name here are kept.
 
+    What a model thought has two names: DeepSeek's, and that of OpenRouter and vLLM.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Any = None
     reasoning_content: OptionalText = None
     reasoning: OptionalText = None
 
@@ -61,6 +70,11 @@ class Reasoning(BaseModel):
     def thought(self) -> str | None:
         # A server that is moving from one name to the other sends the same text in both.
         return self.reasoning_content or self.reasoning
+
+    @property
+    def others(self) -> JsonObject:
+        """The fields that a provider adds, such as annotations, where they are not null."""
+        return {field: v for field, v in unknown_fields(self).items() if v is not None}
 
 
 class Function(BaseModel):
@@ -73,7 +87,7 @@ class ToolCall(BaseModel):
     function: Function
 
 
-class CompletedMessage(Reasoning):
+class CompletedMessage(Answer):
     content: str | None = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
@@ -100,7 +114,8 @@ class Response(BaseModel):
             choice.message.thought,
             choice.message.tool_calls or [],
             choice.finish_reason,
-            self.usage,
+            usage=self.usage,
+            others=choice.message.others,
         )
 
 
@@ -115,7 +130,7 @@ class CallDelta(BaseModel):
     function: Annotated[FunctionDelta, BeforeValidator(lambda value: value or {})] = FunctionDelta()
 
 
-class MessageDelta(Reasoning):
+class MessageDelta(Answer):
     content: str | None = None
     refusal: str | None = None
     tool_calls: Annotated[list[CallDelta], BeforeValidator(_objects_in)] = []
@@ -158,6 +173,7 @@ class StreamedCompletion:
         self._content = TextStream()
         self._reasoning = TextStream()
         self._calls: dict[int, StreamedCall] = {}
+        self._others: JsonObject = {}
         self._finish_reason: str | None = None
         self._usage: ProviderUsage | None = None
         self._size = 0
@@ -194,12 +210,24 @@ class StreamedCompletion:
         """
         calls = [call.whole() for _, call in sorted(self._calls.items())]
         thought = self._reasoning.text
-        return completion(self._content.text, thought, calls, self._finish_reason, self._usage)
+        return completion(
+            self._content.text,
+            thought,
+            calls,
+            self._finish_reason,
+            usage=self._usage,
+            others=self._others,
+        )
 
     def _add(self, delta: MessageDelta) -> Iterator[Delta]:
         thought, text = delta.thought or "", delta.content or delta.refusal or ""
         self._grow(thought, text)
         yield from _texts(self._reasoning.add(thought), self._content.add(text))
+        for field, pieces in delta.others.items():
+            # How pieces of anything else belong together, only its provider knows.
+            if isinstance(pieces, list):
+                self._grow(json.dumps(pieces))
+                self._others.setdefault(field, []).extend(pieces)
         for call in delta.tool_calls:
             self._grow(call.function.arguments or "")
             yield self._calls.setdefault(call.index, StreamedCall()).add(call)
@@ -222,9 +250,13 @@ def completion(
     thought: str | None,
     calls: Sequence[ToolCall],
     finish_reason: str | None,
+    *,
     usage: ProviderUsage | None,
+    others: JsonObject,
 ) -> Completion:
     """Return the completion, if it can be stored. One that has ended may have no text.
+
+    It goes without the fields that a provider adds where these alone cannot be stored.
 
     Raises:
         ModelFailed: it is too large, or nothing, or holds what no message may.
@@ -243,6 +275,10 @@ def completion(
         check_message(message)
     except (InvalidInput, TooLarge):
         raise ModelFailed("gave a response that is empty, too long, or cannot be stored") from None
+    complete = message.model_copy(update={"extra": others or None})
+    with suppress(InvalidInput, TooLarge):
+        check_message(complete)
+        message = complete
     return Completion(
         message=message,
         finish_reason=_known(finish_reason, calls),

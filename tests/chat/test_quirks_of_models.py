@@ -10,6 +10,7 @@ from service.domain.chat.chat import Chat
 from service.domain.chat.completion import ChatRequest, Completion, Delta, ReasoningDelta
 from service.domain.errors import InvalidInput
 from service.domain.models import Role
+from service.domain.rules import MAX_METADATA_BYTES
 from service.domain.sessions import Sessions
 from service.llm.scripted import Script, Step
 from tests.chat.asking import CALL, assistant, log_of, result, said, saying, user
@@ -173,6 +174,39 @@ async def test_reasoning_sent_under_both_names_is_read_once(
     _, completion = await streamed(chat, alice, session.id, saying("hi"))
 
     assert completion.message.reasoning_content == "think"
+
+
+ANNOTATIONS = [{"type": "url_citation"}, {"type": "file_citation"}]
+
+
+async def test_what_else_a_provider_says_is_kept_on_the_message(
+    chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
+) -> None:
+    message = {"role": "assistant", "content": "ok", "annotations": ANNOTATIONS, "audio": None}
+    whole = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    pieces = events(*({"content": "o", "annotations": [note]} for note in ANNOTATIONS))
+    script.steps.extend([Step(junk=orjson.dumps(whole)), Step(junk=pieces)])
+    session = await new_session()
+
+    await chat.reply(alice, session.id, saying("hi"))
+    await streamed(chat, alice, session.id, saying("hi"))
+
+    log = await log_of(sessions, alice, session.id)
+    extras = [message.extra for message in log if message.role is Role.ASSISTANT]
+    assert extras == [{"annotations": ANNOTATIONS}] * 2
+
+
+async def test_an_answer_with_too_much_beside_it_is_stored_without_that(
+    chat: Chat, script: Script, sessions: Sessions, alice: Caller, new_session: NewSessions
+) -> None:
+    message = {"content": "ok", "audio": {"data": "x" * MAX_METADATA_BYTES}}
+    whole = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    script.steps.append(Step(junk=orjson.dumps(whole)))
+    session = await new_session()
+
+    completion = await chat.reply(alice, session.id, saying("hi"))
+
+    assert (completion.message.content, completion.message.extra) == ("ok", None)
 
 
 async def test_reasoning_goes_back_with_the_tool_calls_of_the_same_turn_and_no_others(
