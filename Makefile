@@ -28,12 +28,12 @@ quick: check ## Lint, types, and in a minute the tests that need no MongoDB, on 
 	  -k 'not database_away and not without_a_database' tests/domain tests/contract tests/api
 
 # Tests marked no_cover run the same lines again and again: traced, they would take twice as long.
-# Three workers for two cores, because many tests wait for processes, databases and deadlines.
+# A worker for each core: a third one made it no faster, and deadlines of tests passed.
 .PHONY: cover
 cover: $(VENV)/.dev clients promtool chromium ## All tests except the nightly ones, with branch coverage and its minimum
 	$(BIN)/coverage erase
 	@failed=; \
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not alone and not nightly' --cov --cov-report= \
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not alone and not nightly' --cov --cov-report= \
 	  || failed="$$failed those that share the machine,"; \
 	$(BIN)/pytest -m 'alone and not nightly' --cov --cov-append --cov-report= \
 	  || failed="$$failed those that have it for themselves,"; \
