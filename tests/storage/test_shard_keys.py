@@ -68,6 +68,8 @@ async def rows(
     # A store confirms the election with its first read, but not on a sharded cluster.
     await users.count(ALICE)
     await store.close()
+    # The head of a session that went with a deleted one may have been forgotten.
+    await store.get(ALICE, two.id)
     rows: list[tuple[str, ...]] = []
     for call, make in calls(store, users, one, two).items():
         # On a busy machine it would be too long ago that an append knew the head.
