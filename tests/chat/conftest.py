@@ -15,10 +15,10 @@ from service.llm.configured import model_for
 from service.llm.scripted import Script
 from service.llm.templates import SandboxedTemplates
 from service.storage.mongo import MongoSessionStore
+from tests.contract.building import opened_store
 from tests.databases import connected, fresh_database
 from tests.scripted import ScriptedModel, scripted_server
 
-DEADLINE_S = 20
 NewSessions = Callable[..., Awaitable[Session]]
 
 
@@ -35,11 +35,12 @@ def script(scripted: ScriptedModel) -> Script:
 
 @pytest.fixture(scope="session")
 async def store(mongo_url: str) -> AsyncIterator[MongoSessionStore]:
-    async with connected("pymongo", mongo_url) as client, fresh_database(client) as database:
-        store = MongoSessionStore(database, append_deadline_s=DEADLINE_S, text_search=True)
-        await store.prepare()
+    async with (
+        connected("pymongo", mongo_url) as client,
+        fresh_database(client) as database,
+        opened_store(database, text_search=True) as store,
+    ):
         yield store
-        await store.close()
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from service.llm.scripted import Script
 from service.storage.indexes import TEXT_INDEX, ensure_indexes, missing_indexes
 from service.storage.mongo import MongoSessionStore
 from tests.chat.asking import CALL, asked, assistant, result, saying, system, user
-from tests.chat.conftest import DEADLINE_S, NewSessions
+from tests.chat.conftest import NewSessions
+from tests.contract.building import opened_store
 from tests.databases import connected, fresh_database
 from tests.every import every
 
@@ -26,11 +27,9 @@ async def both(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator[
     async with (
         connected(request.param, mongo_url) as client,
         fresh_database(client) as database,
+        opened_store(database, text_search=True) as store,
     ):
-        store = MongoSessionStore(database, append_deadline_s=DEADLINE_S, text_search=True)
-        await store.prepare()
         yield store
-        await store.close()
 
 
 async def filled(store: MongoSessionStore, *texts: str, user_id: str = "alice") -> Session:

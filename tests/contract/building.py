@@ -1,6 +1,7 @@
 """Sessions and messages for the store's tests, and a look at what is stored."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -48,10 +49,20 @@ def keyed(texts: str) -> list[Message]:
     return [message(text, client_key=text) for text in texts]
 
 
-async def store_on(database: Database) -> MongoSessionStore:
-    store = MongoSessionStore(database, append_deadline_s=DEADLINE_S)
+async def store_on(database: Database, *, text_search: bool = False) -> MongoSessionStore:
+    store = MongoSessionStore(database, append_deadline_s=DEADLINE_S, text_search=text_search)
     await store.prepare()
     return store
+
+
+@asynccontextmanager
+async def opened_store(
+    database: Database, *, text_search: bool = False
+) -> AsyncIterator[MongoSessionStore]:
+    """Give a store that stops before its connection closes: its follower would go on."""
+    store = await store_on(database, text_search=text_search)
+    yield store
+    await store.close()
 
 
 async def open_session(store: MongoSessionStore, texts: str = "", **fields: Any) -> Session:

@@ -14,7 +14,7 @@ import pytest
 from service.storage.driver import Database
 from service.storage.indexes import HISTORY, SESSIONS
 from service.storage.mongo import MongoSessionStore
-from tests.contract.building import store_on
+from tests.contract.building import opened_store
 from tests.contract.mock_database import MockDatabase
 from tests.databases import connected, fresh_database, name_of
 from tests.memory import MEMORY, MEMORY_OPTION, MemorySessionStore
@@ -66,9 +66,11 @@ async def database(databases: Mapping[str, Database], kind: str) -> AsyncIterato
 async def store(
     database: Database | None,
 ) -> AsyncIterator[MongoSessionStore | MemorySessionStore]:
-    store = MemorySessionStore() if database is None else await store_on(database)
-    yield store
-    await store.close()
+    if database is None:
+        yield MemorySessionStore()
+        return
+    async with opened_store(database) as store:
+        yield store
 
 
 @pytest.fixture
@@ -76,10 +78,11 @@ async def other_store(
     database: Database, kind: str, mongo_url: str
 ) -> AsyncIterator[MongoSessionStore]:
     """Give a store like another process's on the same database: it shares nothing else."""
-    async with connected(kind, mongo_url) as client:
-        store = await store_on(client[name_of(database)])
+    async with (
+        connected(kind, mongo_url) as client,
+        opened_store(client[name_of(database)]) as store,
+    ):
         yield store
-        await store.close()
 
 
 @pytest.fixture
@@ -88,8 +91,9 @@ async def watched(
 ) -> AsyncIterator[tuple[MongoSessionStore, SentCommands]]:
     """Give a store on a real database, and the commands it sends from now on."""
     sent = SentCommands()
-    async with connected(kind, mongo_url, event_listeners=[sent]) as client:
-        store = await store_on(client[name_of(database)])
+    async with (
+        connected(kind, mongo_url, event_listeners=[sent]) as client,
+        opened_store(client[name_of(database)]) as store,
+    ):
         sent.take()
         yield store, sent
-        await store.close()

@@ -27,7 +27,7 @@ from tests.contract.building import (
     keyed,
     new_session,
     open_session,
-    store_on,
+    opened_store,
 )
 from tests.databases import connected, fresh_database, name_of
 from tests.every import every
@@ -96,9 +96,8 @@ async def long(database: Database) -> Session:
 
 @pytest.fixture(scope="module")
 async def store(database: Database, long: Session) -> AsyncIterator[MongoSessionStore]:
-    store = await store_on(database)
-    yield store
-    await store.close()
+    async with opened_store(database) as store:
+        yield store
 
 
 @pytest.fixture

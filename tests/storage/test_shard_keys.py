@@ -15,7 +15,7 @@ from tests.contract.building import (
     BOB,
     keyed,
     open_session,
-    store_on,
+    opened_store,
 )
 from tests.databases import connected, fresh_database
 from tests.storage.hot_calls import calls, rows_of, table
@@ -48,9 +48,8 @@ async def database(mongo_url: str, sent: SentCommands) -> AsyncIterator[Database
 
 @pytest.fixture(scope="module")
 async def store(database: Database) -> AsyncIterator[MongoSessionStore]:
-    store = await store_on(database)
-    yield store
-    await store.close()
+    async with opened_store(database) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")
