@@ -104,6 +104,8 @@ def _check_number(field: str, number: int, greatest: int) -> None:
 
 def _is_nothing(message: NewMessage) -> bool:
     """Say whether there is no field besides the role; empty text is something."""
+    if message.content is not None:
+        return False
     given = {**message.said(), "role": None, "metadata": message.metadata}
     return all(value is None for value in given.values())
 

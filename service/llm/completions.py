@@ -275,10 +275,11 @@ def completion(
         check_message(message)
     except (InvalidInput, TooLarge):
         raise ModelFailed("gave a response that is empty, too long, or cannot be stored") from None
-    complete = message.model_copy(update={"extra": others or None})
-    with suppress(InvalidInput, TooLarge):
-        check_message(complete)
-        message = complete
+    if others:
+        complete = message.model_copy(update={"extra": others})
+        with suppress(InvalidInput, TooLarge):
+            check_message(complete)
+            message = complete
     return Completion(
         message=message,
         finish_reason=_known(finish_reason, calls),

@@ -67,17 +67,19 @@ class ExactHeads:
         last = {session_of(entry): entry for entry in entries}
         fenced = {id_ for id_, entry in last.items() if documents.is_fence(entry)}
         live = {}
-        closing = {head.id for raw, head in stored if _is_closing(raw)}
+        closing = set()
         for raw, head in stored:
             if head.id in fenced:
                 continue
             hint = known.get(head.id)
             exact = _exact(head, hint, last.get(head.id))
             live[exact.id] = ExactHead(raw, exact)
-            if hint is None or hint.end < exact.end or hint.known_s + REFRESH_S < known_s:
+            if _is_closing(raw):
+                closing.add(exact.id)
+            elif hint is None or hint.end < exact.end or hint.known_s + REFRESH_S < known_s:
                 self._known.put(KnownHead(exact, None, known_s))
         self._known.forget(id_ for id_ in owners if id_ not in live or id_ in closing)
-        return FoundHeads(live, closing & live.keys(), fenced)
+        return FoundHeads(live, closing, fenced)
 
 
 def _heads_and_next_places(

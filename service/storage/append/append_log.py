@@ -143,7 +143,7 @@ class AppendLog:
     ) -> list[Message]:
         """Keep what `SessionStore.append` promises."""
         new = NewAppend(reach, session_id, messages, if_end)
-        return await self._batcher.submit(new, sum(map(_size_bytes, new.messages)))
+        return await self._batcher.submit(new, sum(map(_size_bytes, messages)))
 
     @property
     def waiting(self) -> int:

@@ -29,6 +29,7 @@ from service.domain.models import (
     NewMessage,
     NewSession,
     Role,
+    SessionSettings,
     SortBy,
 )
 from service.domain.rules import MAX_CONTEXT_RESULTS, MAX_KEY_CHARS
@@ -39,7 +40,7 @@ MAX_SKIP = 2**31 - 1
 MAX_APPENDED = 100
 MAX_APPEND_KEY_CHARS = MAX_KEY_CHARS - len(f":{MAX_APPENDED}")
 Skip = Annotated[Integer, Field(ge=0, le=MAX_SKIP)]
-Seq = Annotated[Integer, Field(ge=0, lt=2**53)]
+SEQ = Field(ge=0, lt=2**53)
 Included = Literal["seq", "id", "created_at"]
 MESSAGE_EXAMPLES: list[JsonValue] = [
     {"role": "user", "content": "What is the capital of France?"},
@@ -74,8 +75,8 @@ class HistoryQuery(Query):
 
 
 class LogQuery(HistoryQuery):
-    after_seq: Seq = 0
-    before_seq: Seq | None = None
+    after_seq: Annotated[Integer, SEQ] = 0
+    before_seq: Annotated[Integer, SEQ] | None = None
     order: Literal["asc", "desc"] = "asc"
 
     def window(self) -> Window:
@@ -141,7 +142,7 @@ class AppendBody(Body):
     model_config = examples({"messages": MESSAGE_EXAMPLES})
 
     messages: Annotated[list[MessageBody], Field(min_length=1, max_length=MAX_APPENDED)]
-    if_end: Annotated[WholeNumber, Field(ge=0, lt=2**53)] | None = None
+    if_end: Annotated[WholeNumber, SEQ] | None = None
 
     def to_domain(self, idempotency_key: str | None) -> list[NewMessage]:
         """Return the messages; the key of the request gives each its own, by its place."""
@@ -161,11 +162,10 @@ class UpdateBody(Body):
     max_context_results: Annotated[WholeNumber, Field(ge=1, le=MAX_CONTEXT_RESULTS)] | None = None
 
     def changes(self) -> JsonObject:
-        """Return the changed fields with their new values."""
-        changes = {field: getattr(self, field) for field in self.model_fields_set}
-        if changes.get("max_context_results", 0) is None:
-            changes["max_context_results"] = DEFAULT_CONTEXT_RESULTS
-        return changes
+        """Return the changed fields with their new values; what is removed has its default."""
+        defaults = SessionSettings.model_fields
+        given = {field: getattr(self, field) for field in self.model_fields_set}
+        return {f: defaults[f].default if value is None else value for f, value in given.items()}
 
 
 class ChatBody(Body):
